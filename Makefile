@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+# The only door: 'make help' lists what there is.
+
+TARGET ?= 6.1
+KERNEL_SRC ?=
+SIGNOFF ?=
+export TARGET KERNEL_SRC SIGNOFF
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+
+H := harness
+
+.DEFAULT_GOAL := help
+.PHONY: help deps base series tree refresh apply build boot run test test-full \
+	kunit selftest check clean
+# The steps share one build directory: make's -j must not run two at once.
+.NOTPARALLEL:
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@echo
+	@echo 'TARGET=$(TARGET)   of: $(notdir $(wildcard $(H)/targets/*))'
+	@echo 'KERNEL_SRC= names a source tree or tarball, in place of the package'
+
+deps: ## install the Debian packages that are missing
+	@$(H)/deps.sh
+
+base: deps
+	@$(H)/source.sh
+
+run: tree ## build both kernels, run the reproducer, print the table
+	@$(H)/run.py
+
+test: tree ## everything that proves the series
+	@$(H)/test.py
+
+test-full: tree ## and what does not fit into the time of 'test'
+	@$(H)/test.py --full
+
+kunit: tree ## the KUnit suites
+	@$(H)/test.py kunit
+
+selftest: tree ## the selftests on the patched kernels
+	@$(H)/test.py selftest
+
+check: base series ## static checks alone
+	@$(H)/check.sh
+
+series: ## join patches and added files into build/<target>/series/
+	@command -v python3 >/dev/null || $(H)/deps.sh python3
+	@$(H)/series.py
+
+tree: base series ## base and series as a git repository, build/<target>/linux
+	@$(H)/tree.py
+
+refresh: ## write the tree's commits back to patches/ and added files
+	@$(H)/refresh.py
+
+apply: series ## apply the series to the kernel tree KDIR=...
+	@$(H)/apply.py "$(KDIR)"
+
+build: tree ## the patched kernel and the guest
+	@$(H)/build.sh patched
+
+boot: build ## an interactive shell in the guest, on the patched kernel
+	@$(H)/boot.py --shell patched
+
+clean: ## remove what was built, all but commits that were not refreshed
+	@$(H)/clean.sh
