@@ -95,9 +95,9 @@ tick()
 	done
 }
 
-# step TITLE LOG COMMAND...: run it, all output to LOG, progress to stdout.
-# Returns the command's status; on failure the log's end and name are shown.
-step()
+# attempt TITLE LOG COMMAND...: run it, all output to LOG, progress to stdout.
+# Returns the command's status; a full disk ends the script.
+attempt()
 {
 	local title=$1 log=$2 since=$SECONDS rc=0 ticker
 
@@ -111,14 +111,23 @@ step()
 	wait "$ticker" 2>/dev/null || true
 	if ((rc == 0)); then
 		note "$title: done in $(elapsed $((SECONDS - since)))"
-		return 0
-	fi
-	if disk_full "$log"; then
+	elif disk_full "$log"; then
 		die "$title: no space left on device; free some and start again"
 	fi
-	tail -n 15 "$log" >&2 || true
-	printf '%s: %s failed (status %d); the log: %s\n' \
-	       "${0##*/}" "$title" "$rc" "$log" >&2
+	return "$rc"
+}
+
+# step TITLE LOG COMMAND...: the same; on failure also the log's end and name
+step()
+{
+	local rc=0
+
+	attempt "$@" || rc=$?
+	if ((rc != 0)); then
+		tail -n 15 "$2" >&2 || true
+		printf '%s: %s failed (status %d); the log: %s\n' \
+		       "${0##*/}" "$1" "$rc" "$2" >&2
+	fi
 	return "$rc"
 }
 
