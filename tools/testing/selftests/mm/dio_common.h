@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the direct I/O selftests share: a device whose I/O can be held back,
+ * targets on top of it, ways to submit an I/O, buffers, and pin counters.
+ *
+ * Functions return 0 or a negative errno where nothing else is said.
+ */
+#ifndef DIO_COMMON_H
+#define DIO_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define DIO_PAGE	4096UL
+#define DIO_HUGE	(2UL << 20)
+#define DIO_SECTOR	512UL
+#define DIO_REGION	(4UL << 20)	/* bytes of a target that hold the pattern */
+#define DIO_MAX_SEGS	1024
+
+/* dio_common.c: files and patterns */
+int dio_write_file(const char *path, const char *fmt, ...);
+int dio_read_file(const char *path, char *text, size_t size);
+unsigned char dio_pattern(off_t pos);
+void dio_pattern_fill(void *data, size_t len, off_t pos);
+bool dio_pattern_is(const void *data, size_t len, off_t pos);
+bool dio_all_is(const void *data, size_t len, unsigned char byte);
+double dio_now(void);
+void dio_sleep_ms(unsigned int ms);
+
+/* dio_common.c: buffers */
+enum dio_mem { DIO_MEM_4K, DIO_MEM_THP, DIO_MEM_HUGETLB };
+
+struct dio_buf {
+	unsigned char *map;	/* what munmap() needs */
+	size_t map_size;
+	unsigned char *data;	/* page aligned; inside of the huge page */
+	size_t size;
+};
+
+int dio_buf_alloc(struct dio_buf *buf, enum dio_mem mem, size_t size);
+void dio_buf_free(struct dio_buf *buf);
+
+/* dio_common.c: pages and pins */
+struct dio_pins {
+	long acquired;
+	long released;
+};
+
+int dio_pfns(const void *addr, unsigned long *pfns, size_t nr);
+int dio_kpageflags(unsigned long pfn, unsigned long long *flags);
+void dio_pins_read(struct dio_pins *pins);
+struct dio_pins dio_pins_since(const struct dio_pins *start);
+bool dio_fork_shares(const void *addr, size_t len);
+
+/* dio_dev.c: the device that can be held */
+int dio_dev_create(void);
+void dio_dev_destroy(void);
+const char *dio_dev_path(void);
+int dio_dev_hold(void);
+int dio_dev_wait_held(bool write);
+int dio_dev_release(void);
+
+/* dio_target.c: what stands on it */
+enum dio_target {
+	DIO_BDEV, DIO_EXT4, DIO_XFS, DIO_EXT2, DIO_VFAT, DIO_LOOP, DIO_SG,
+	DIO_BTRFS, DIO_NR_TARGETS
+};
+
+const char *dio_target_name(enum dio_target target);
+int dio_target_setup(enum dio_target target);
+void dio_target_teardown(enum dio_target target);
+const char *dio_target_path(enum dio_target target);
+int dio_target_open(enum dio_target target);
+int dio_target_fill(enum dio_target target);
+
+/* dio_io.c: how an I/O is submitted */
+enum dio_method {
+	DIO_READ, DIO_PREADV, DIO_AIO, DIO_URING, DIO_URING_FIXED, DIO_SGIO
+};
+
+struct dio_req {
+	int fd;
+	bool write;
+	off_t pos;
+	struct iovec *iov;
+	int nr_iov;
+	enum dio_method method;
+	union {
+		struct dio_sync *sync;
+		unsigned long aio;
+		struct dio_uring *uring;
+	};
+};
+
+const char *dio_method_name(enum dio_method method);
+int dio_start(struct dio_req *req);
+ssize_t dio_finish(struct dio_req *req);
+size_t dio_iov_pages(const struct iovec *iov, int nr);
+
+#endif /* DIO_COMMON_H */

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A direct I/O is in flight, the process forks, and one of the two stores into
+ * the pages that the I/O works on. A read must still bring its data to the
+ * parent, and a write must not take the child's store along.
+ *
+ * Each case declares what a kernel without page pinning shows: "lost", where
+ * the parent's store moves it to a copy of a page that the device then writes
+ * to in vain, or "kept".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "dio_common.h"
+
+#define READ_POS	0x100000
+#define WRITE_POS	0x300000
+#define PARENTS_BYTE	0xf1
+#define CHILDS_BYTE	0xf2
+
+enum result { LOST, KEPT, ERROR };
+enum child { STAYS, EXITS, WRITES };
+enum shape { PART, OFF512, PAGES, BIG, SHARED, ADJOINING, MANY };
+
+static const char * const result_names[] = { "lost", "kept", "error" };
+static const char * const child_names[] = { "stays", "exits first", "writes" };
+static const char * const mem_names[] = { "4K", "THP", "hugetlb" };
+
+/* Where in its pages the memory lies: room is left for a store elsewhere. */
+static const struct {
+	const char *name;
+	size_t start;
+	size_t len;		/* of a segment */
+	size_t stride;		/* from one segment to the next */
+	int nr;
+} shapes[] = {
+	[PART]		= { "3584 bytes", 0, 3584, 0, 1 },
+	[OFF512]	= { "1024 bytes at offset 512", 512, 1024, 0, 1 },
+	[PAGES]		= { "64K at offset 512", 512, 65536, 0, 1 },
+	[BIG]		= { "1536K at offset 512", 512, 1536 << 10, 0, 1 },
+	[SHARED]	= { "3 segments in a page", 0, 512, 1024, 3 },
+	[ADJOINING]	= { "3 adjoining segments in a page", 512, 512, 512, 3 },
+	[MANY]		= { "300 segments", 0, 3584, 4096, 300 },
+};
+
+struct fork_case {
+	enum { R, W } direction;
+	enum dio_target target;
+	enum dio_method method;
+	enum dio_mem mem;
+	enum shape shape;
+	enum child child;
+	enum result stock;
+};
+
+struct fork_test {
+	const struct fork_case *c;
+	struct dio_buf buf;
+	struct iovec iov[DIO_MAX_SEGS];
+	struct dio_req req;
+	size_t bytes;
+	unsigned char fill;	/* what the buffer holds at the start */
+	struct dio_pins pins;
+	pid_t child;
+	int ready;		/* the child closes its end: it is in place */
+	int go;			/* the parent closes its end: finish */
+};
+
+static const struct fork_case cases[] = {
+	{ R, DIO_BDEV, DIO_READ, DIO_MEM_4K, PART, STAYS, LOST },
+};
+
+static size_t shape_size(const struct fork_case *c)
+{
+	return shapes[c->shape].start + shapes[c->shape].len +
+	       shapes[c->shape].stride * (shapes[c->shape].nr - 1);
+}
+
+static void prepare_iov(struct fork_test *t)
+{
+	int i, nr = shapes[t->c->shape].nr;
+
+	for (i = 0; i < nr; i++) {
+		t->iov[i].iov_base = t->buf.data + shapes[t->c->shape].start +
+				     i * shapes[t->c->shape].stride;
+		t->iov[i].iov_len = shapes[t->c->shape].len;
+	}
+	t->bytes = nr * shapes[t->c->shape].len;
+}
+
+static bool prepare(struct fork_test *t)
+{
+	const struct fork_case *c = t->c;
+	int ret;
+
+	ret = dio_buf_alloc(&t->buf, c->mem, shape_size(c));
+	if (ret) {
+		ksft_print_msg("no buffer: %s\n", strerror(-ret));
+		return false;
+	}
+	memset(t->buf.data, t->fill, t->buf.size);
+	prepare_iov(t);
+	t->req = (struct dio_req) {
+		.write = c->direction == W,
+		.pos = c->direction == W ? WRITE_POS : READ_POS,
+		.iov = t->iov,
+		.nr_iov = shapes[c->shape].nr,
+		.method = c->method,
+	};
+	t->req.fd = dio_target_open(c->target);
+	if (t->req.fd < 0)
+		ksft_print_msg("open: %s\n", strerror(-t->req.fd));
+	return t->req.fd >= 0;
+}
+
+static bool in_iov(const struct fork_test *t, const unsigned char *at)
+{
+	unsigned char *base;
+	int i;
+
+	for (i = 0; i < t->req.nr_iov; i++) {
+		base = t->iov[i].iov_base;
+		if (at >= base && at < base + t->iov[i].iov_len)
+			return true;
+	}
+	return false;
+}
+
+/* First and last bytes of the pages, as far as the I/O leaves them alone */
+static void store_elsewhere(const struct fork_test *t, unsigned char byte)
+{
+	unsigned char *page = t->buf.data, *end = page + t->buf.size;
+
+	for (; page < end; page += DIO_PAGE) {
+		if (!in_iov(t, page))
+			*page = byte;
+		if (!in_iov(t, page + DIO_PAGE - 1))
+			page[DIO_PAGE - 1] = byte;
+	}
+}
+
+static bool elsewhere_is(const struct fork_test *t, unsigned char byte)
+{
+	unsigned char *page = t->buf.data, *end = page + t->buf.size;
+
+	for (; page < end; page += DIO_PAGE) {
+		if (!in_iov(t, page) && *page != byte)
+			return false;
+		if (!in_iov(t, page + DIO_PAGE - 1) &&
+		    page[DIO_PAGE - 1] != byte)
+			return false;
+	}
+	return true;
+}
+
+/* The child must not see what the parent stores after the fork. */
+static void run_child(const struct fork_test *t, int ready, int go)
+{
+	unsigned char own = t->fill;
+	char byte;
+
+	if (t->c->child == WRITES) {
+		own = CHILDS_BYTE;
+		memset(t->buf.data, own, t->buf.size);
+	}
+	close(ready);
+	if (t->c->child != EXITS && read(go, &byte, 1))
+		_exit(1);
+	_exit(!elsewhere_is(t, own));
+}
+
+static bool start_child(struct fork_test *t)
+{
+	int ready[2], go[2];
+	char byte;
+
+	if (pipe(ready) || pipe(go))
+		return false;
+	t->child = fork();
+	if (!t->child) {
+		close(ready[0]);
+		close(go[1]);
+		run_child(t, ready[1], go[0]);
+	}
+	close(ready[1]);
+	close(go[0]);
+	t->ready = ready[0];
+	t->go = go[1];
+	return t->child > 0 && !read(t->ready, &byte, 1);
+}
+
+static bool finish_child(struct fork_test *t)
+{
+	int status = -1;
+
+	close(t->go);
+	close(t->ready);
+	if (t->child > 0 && waitpid(t->child, &status, 0) == t->child)
+		t->child = 0;
+	return !status;
+}
+
+/* Between hold and release: the I/O is in flight all the time. */
+static bool fork_in_flight(struct fork_test *t)
+{
+	int ret = dio_dev_wait_held(t->req.write);
+
+	if (ret) {
+		ksft_print_msg("not held: %s\n", strerror(-ret));
+		return false;
+	}
+	if (!start_child(t))
+		return false;
+	if (t->c->child == EXITS && !finish_child(t))
+		return false;
+	if (!t->req.write)
+		store_elsewhere(t, PARENTS_BYTE);
+	return true;
+}
+
+/* The pieces of a segment that lie in different pages fare differently. */
+static enum result check_segment(const struct iovec *iov, off_t pos,
+				 unsigned char fill)
+{
+	unsigned char *at = iov->iov_base, *end = at + iov->iov_len;
+	enum result result = KEPT;
+	size_t len;
+
+	for (; at < end; at += len, pos += len) {
+		len = DIO_PAGE - ((size_t)at & (DIO_PAGE - 1));
+		if (len > end - at)
+			len = end - at;
+		if (dio_pattern_is(at, len, pos))
+			continue;
+		if (!dio_all_is(at, len, fill))
+			return ERROR;
+		result = LOST;
+	}
+	return result;
+}
+
+static enum result check_read(struct fork_test *t)
+{
+	enum result result = KEPT, one;
+	off_t pos = t->req.pos;
+	int i;
+
+	if (!elsewhere_is(t, PARENTS_BYTE))
+		return ERROR;
+	for (i = 0; i < t->req.nr_iov; i++) {
+		one = check_segment(&t->iov[i], pos, t->fill);
+		if (one == ERROR)
+			return ERROR;
+		if (one == LOST)
+			result = LOST;
+		pos += t->iov[i].iov_len;
+	}
+	return result;
+}
+
+static enum result check_write(struct fork_test *t)
+{
+	enum result result = ERROR;
+	struct dio_buf back;
+
+	if (dio_buf_alloc(&back, DIO_MEM_4K, t->bytes))
+		return ERROR;
+	if (pread(t->req.fd, back.data, t->bytes, t->req.pos) != t->bytes)
+		ksft_print_msg("reading back: %s\n", strerror(errno));
+	else if (dio_all_is(back.data, t->bytes, t->fill))
+		result = KEPT;
+	else if (memchr(back.data, CHILDS_BYTE, t->bytes))
+		result = LOST;
+	dio_buf_free(&back);
+	return result;
+}
+
+static bool run_io(struct fork_test *t)
+{
+	bool forked;
+	ssize_t ret;
+
+	ret = dio_dev_hold();
+	if (!ret)
+		ret = dio_start(&t->req);
+	if (ret) {
+		dio_dev_release();
+		ksft_print_msg("start: %s\n", strerror(-ret));
+		return false;
+	}
+	forked = fork_in_flight(t);
+	dio_dev_release();
+	ret = dio_finish(&t->req);
+	if (ret == t->bytes)
+		return forked;
+	ksft_print_msg("result %zd of %zu\n", ret, t->bytes);
+	return false;
+}
+
+static enum result run_test(struct fork_test *t)
+{
+	struct dio_pins start;
+	bool good;
+
+	dio_pins_read(&start);
+	good = run_io(t);
+	if (t->child && !finish_child(t))
+		good = false;
+	t->pins = dio_pins_since(&start);
+	if (!good)
+		return ERROR;
+	return t->req.write ? check_write(t) : check_read(t);
+}
+
+static bool pins_right(const struct fork_test *t)
+{
+	long least = dio_iov_pages(t->iov, t->req.nr_iov);
+
+	return t->pins.acquired >= least &&
+	       t->pins.acquired == t->pins.released &&
+	       dio_fork_shares(t->buf.data, t->buf.size);
+}
+
+static void describe(const struct fork_case *c, char *text, size_t size)
+{
+	snprintf(text, size, "%s %s, %s, %s, %s, child %s",
+		 c->direction == W ? "write" : "read",
+		 dio_target_name(c->target), dio_method_name(c->method),
+		 mem_names[c->mem], shapes[c->shape].name,
+		 child_names[c->child]);
+}
+
+static void do_fork_case(const struct fork_case *c, unsigned char fill)
+{
+	struct fork_test t = { .c = c, .fill = fill, .req.fd = -1 };
+	enum result seen = ERROR;
+	char text[160];
+	bool pins;
+
+	if (prepare(&t))
+		seen = run_test(&t);
+	pins = pins_right(&t);
+	describe(c, text, sizeof(text));
+	ksft_print_msg("case: %s | stock %s | seen %s | pins +%ld -%ld\n",
+		       text, result_names[c->stock], result_names[seen],
+		       t.pins.acquired, t.pins.released);
+	ksft_test_result(seen == KEPT && pins, "%s\n", text);
+	if (t.req.fd >= 0)
+		close(t.req.fd);
+	dio_buf_free(&t.buf);
+}
+
+static void run_cases(void)
+{
+	enum dio_target target = DIO_NR_TARGETS;
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (cases[i].target != target) {
+			if (target != DIO_NR_TARGETS)
+				dio_target_teardown(target);
+			target = cases[i].target;
+			ret = dio_target_setup(target);
+			if (ret)
+				ksft_print_msg("%s: %s\n",
+					       dio_target_name(target),
+					       strerror(-ret));
+		}
+		do_fork_case(&cases[i], 1 + i % 200);
+	}
+	dio_target_teardown(target);
+}
+
+int main(void)
+{
+	int ret;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(ARRAY_SIZE(cases));
+	ret = dio_dev_create();
+	if (ret)
+		ksft_exit_fail_msg("no device to hold: %s\n", strerror(-ret));
+	run_cases();
+	dio_dev_destroy();
+	ksft_finished();
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the direct I/O selftests do I/O to: the device itself, a file on one of
+ * several file systems, a loop device, and a SCSI disk that the kernel's own
+ * SCSI target makes of the device.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dio_common.h"
+
+#define MOUNT_POINT	"/tmp/dio_selftest"
+#define TARGET_CORE	"/sys/kernel/config/target/core"
+#define STORE		TARGET_CORE "/iblock_0/dio_selftest"
+#define FABRIC		"/sys/kernel/config/target/loopback"
+#define WWN		FABRIC "/naa.6001405d10d10d10"
+#define TPG		WWN "/tpgt_1"
+#define LUN		TPG "/lun/lun_0"
+#define SCSI_TIMEOUT	30	/* seconds to wait for the disk to show up */
+
+struct target {
+	const char *name;
+	const char *fs;		/* NULL: not a file system */
+	const char *mkfs;
+	int (*setup)(void);
+	void (*teardown)(void);
+};
+
+static char loop_path[64];
+static char scsi_path[64];
+
+static int loop_setup(void)
+{
+	struct loop_config config = {
+		.info = { .lo_flags = LO_FLAGS_DIRECT_IO },
+	};
+	int control, loop, nr, ret = 0;
+
+	control = open("/dev/loop-control", O_RDWR);
+	if (control < 0)
+		return -errno;
+	nr = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	snprintf(loop_path, sizeof(loop_path), "/dev/loop%d", nr);
+	loop = open(loop_path, O_RDWR);
+	config.fd = open(dio_dev_path(), O_RDWR);
+	if (loop < 0 || (int)config.fd < 0 ||
+	    ioctl(loop, LOOP_CONFIGURE, &config))
+		ret = -errno;
+	close(config.fd);
+	close(loop);
+	return ret;
+}
+
+static void loop_teardown(void)
+{
+	int loop = open(loop_path, O_RDWR);
+
+	if (loop < 0)
+		return;
+	ioctl(loop, LOOP_CLR_FD);
+	close(loop);
+}
+
+static int make_dir(const char *path)
+{
+	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+static int iblock_setup(void)
+{
+	int ret;
+
+	mount("none", "/sys/kernel/config", "configfs", 0, NULL);
+	ret = make_dir(TARGET_CORE "/iblock_0");
+	if (!ret)
+		ret = make_dir(STORE);
+	if (!ret)
+		ret = dio_write_file(STORE "/control", "udev_path=%s",
+				     dio_dev_path());
+	if (!ret)
+		ret = dio_write_file(STORE "/enable", "1");
+	return ret;
+}
+
+static int fabric_setup(void)
+{
+	int ret;
+
+	ret = make_dir(FABRIC);
+	if (!ret)
+		ret = make_dir(WWN);
+	if (!ret)
+		ret = make_dir(TPG);
+	if (!ret)
+		ret = dio_write_file(TPG "/nexus", "naa.6001405d10d10d11");
+	if (!ret)
+		ret = make_dir(LUN);
+	if (!ret && symlink(STORE, LUN "/store"))
+		ret = -errno;
+	return ret;
+}
+
+/* The disk is probed in the background. */
+static int scsi_find(void)
+{
+	char address[32], dir[128];
+	double deadline = dio_now() + SCSI_TIMEOUT;
+	struct dirent *entry = NULL;
+	DIR *list;
+	int host, channel, id;
+
+	if (dio_read_file(TPG "/address", address, sizeof(address)) ||
+	    sscanf(address, "%d:%d:%d", &host, &channel, &id) != 3)
+		return -ENODEV;
+	snprintf(dir, sizeof(dir), "/sys/class/scsi_device/%d:%d:%d:0/device/block",
+		 host, channel, id);
+	while (!entry && dio_now() < deadline) {
+		dio_sleep_ms(10);
+		list = opendir(dir);
+		while (list && (entry = readdir(list)))
+			if (entry->d_name[0] != '.')
+				break;
+		if (entry)
+			snprintf(scsi_path, sizeof(scsi_path), "/dev/%.50s",
+				 entry->d_name);
+		if (list)
+			closedir(list);
+	}
+	return entry ? 0 : -ENODEV;
+}
+
+static int scsi_setup(void)
+{
+	double deadline = dio_now() + SCSI_TIMEOUT;
+	int ret;
+
+	ret = iblock_setup();
+	if (!ret)
+		ret = fabric_setup();
+	if (!ret)
+		ret = scsi_find();
+	while (!ret && access(scsi_path, R_OK | W_OK)) {
+		if (dio_now() > deadline)
+			return -ENODEV;
+		dio_sleep_ms(10);
+	}
+	return ret;
+}
+
+static void scsi_teardown(void)
+{
+	unlink(LUN "/store");
+	rmdir(LUN);
+	rmdir(TPG);
+	rmdir(WWN);
+	rmdir(STORE);
+	rmdir(TARGET_CORE "/iblock_0");
+}
+
+static const struct target targets[DIO_NR_TARGETS] = {
+	[DIO_BDEV] = { "block device" },
+	[DIO_EXT4] = { "ext4", "ext4",
+		"mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 %s 65536" },
+	[DIO_XFS] = { "xfs", "xfs", "mkfs.xfs -q -f -K %s" },
+	[DIO_EXT2] = { "ext2", "ext2", "mkfs.ext2 -q -F %s 65536" },
+	[DIO_VFAT] = { "vfat", "vfat", "mkfs.vfat %s 65536 >/dev/null" },
+	[DIO_LOOP] = { "loop", .setup = loop_setup,
+		       .teardown = loop_teardown },
+	[DIO_SG] = { "SCSI disk", .setup = scsi_setup,
+		     .teardown = scsi_teardown },
+	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f %s" },
+};
+
+static int fs_setup(const struct target *t)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), t->mkfs, dio_dev_path());
+	if (system(command))
+		return -ENOEXEC;
+	mkdir(MOUNT_POINT, 0700);
+	if (mount(dio_dev_path(), MOUNT_POINT, t->fs, MS_NOATIME, NULL))
+		return -errno;
+	return 0;
+}
+
+const char *dio_target_name(enum dio_target target)
+{
+	return targets[target].name;
+}
+
+const char *dio_target_path(enum dio_target target)
+{
+	if (target == DIO_LOOP)
+		return loop_path;
+	if (target == DIO_SG)
+		return scsi_path;
+	return targets[target].fs ? MOUNT_POINT "/file" : dio_dev_path();
+}
+
+/* Fills the region with the pattern, so that it has its blocks, too. */
+int dio_target_fill(enum dio_target target)
+{
+	unsigned char *data = malloc(DIO_REGION);
+	int fd, ret = 0;
+
+	if (!data)
+		return -ENOMEM;
+	dio_pattern_fill(data, DIO_REGION, 0);
+	fd = open(dio_target_path(target), O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || pwrite(fd, data, DIO_REGION, 0) != DIO_REGION ||
+	    fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	free(data);
+	return ret;
+}
+
+int dio_target_setup(enum dio_target target)
+{
+	const struct target *t = &targets[target];
+	int ret = 0;
+
+	if (t->fs)
+		ret = fs_setup(t);
+	else if (t->setup)
+		ret = t->setup();
+	return ret ? ret : dio_target_fill(target);
+}
+
+void dio_target_teardown(enum dio_target target)
+{
+	const struct target *t = &targets[target];
+
+	if (t->fs) {
+		umount(MOUNT_POINT);
+		rmdir(MOUNT_POINT);
+	} else if (t->teardown) {
+		t->teardown();
+	}
+}
+
+int dio_target_open(enum dio_target target)
+{
+	int fd = open(dio_target_path(target), O_RDWR | O_DIRECT);
+
+	return fd < 0 ? -errno : fd;
+}
