@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Boots a kernel with the guest under QEMU.
+
+boot.py --shell KIND: an interactive shell in the guest on the kernel KIND.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import lib
+import reports
+import tap
+
+QEMU = "qemu-system-x86_64"
+INITRAMFS = lib.OUT / "guest" / "initramfs.cpio"
+KVM = pathlib.Path("/dev/kvm")
+ACCEL_CACHE = lib.ROOT / "build" / "accelerator"
+BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
+
+# Memory for huge pages, and a piece of it as a device for DAX.
+COMMAND_LINE = ("console=ttyS0 panic=-1 oops=panic kasan_multi_shot "
+                "hugepages=64 memmap=64M!1G")
+
+# PID 1 says on the console every 20 s that a program is still running.
+SILENCE_SECONDS = 150
+# Boot, and the search for leaks at the end.
+MARGIN_SECONDS = 240
+# A guest under KVM prints its first line at once, or never.
+PROBE_FIRST_LINE, PROBE_START = 5, 30
+POLL_SECONDS = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Boot:
+    """One run of a guest: what it said, and why it was ended, if it was."""
+
+    console_log: pathlib.Path
+    channel: tap.Channel
+    reports: reports.Reports
+    seconds: float
+    problem: str | None
+
+
+def image(kind: str) -> pathlib.Path:
+    """The kernel KIND, which must have been built."""
+    path = lib.OUT / f"obj-{kind}" / "arch/x86/boot/bzImage"
+    for needed in (path, INITRAMFS):
+        if not needed.is_file():
+            lib.die(f"{needed.relative_to(lib.ROOT)} is missing; "
+                    f"'harness/build.sh {kind}' makes it")
+    if not shutil.which(QEMU):
+        lib.die(f"{QEMU} is not installed; 'make deps' installs what is needed")
+    return path
+
+
+def machine(kernel: pathlib.Path, accel: str, append: str) -> list[str]:
+    """QEMU's command line, without where input and output go."""
+    cpu = "host" if accel == "kvm" else "qemu64"
+    options = "kvm" if accel == "kvm" else "tcg,thread=multi"
+    return [QEMU, "-accel", options, "-cpu", cpu, "-smp", "2", "-m", "2G",
+            "-nodefaults", "-display", "none", "-no-reboot",
+            "-kernel", str(kernel), "-initrd", str(INITRAMFS),
+            "-append", f"{COMMAND_LINE} {append}".rstrip()]
+
+
+class Guest:
+    """A running guest, its console and its port each in a file."""
+
+    def __init__(self, kernel: pathlib.Path, label: str, accel: str,
+                 append: str) -> None:
+        """Start it."""
+        lib.LOGS.mkdir(parents=True, exist_ok=True)
+        self.console = lib.LOGS / f"{label}.console"
+        self.port = lib.LOGS / f"{label}.port"
+        for path in (self.console, self.port):
+            path.write_bytes(b"")
+        command = machine(kernel, accel, append) + [
+            "-serial", f"file:{self.console}",
+            "-device", "virtio-serial-pci",
+            "-chardev", f"file,id=port,path={self.port}",
+            "-device", "virtserialport,chardev=port,name=harness"]
+        self.stderr = lib.LOGS / f"{label}.qemu"
+        with self.stderr.open("wb") as stderr:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                            stdout=stderr, stderr=stderr)
+        self.since = time.monotonic()
+
+    def said(self) -> tuple[int, int]:
+        """How much came from console and port."""
+        return self.console.stat().st_size, self.port.stat().st_size
+
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self.since
+
+    def running(self) -> bool:
+        """Is it? Waits a moment if so."""
+        try:
+            self.process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self.process.kill()
+        self.process.wait()
+
+    def port_text(self) -> str:
+        """What came through the port so far."""
+        return self.port.read_text(errors="replace").replace("\r\n", "\n")
+
+
+def probe(kernel: pathlib.Path) -> str:
+    """Does KVM run a guest? A machine can have the device and not do so."""
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return "tcg"
+    guest = Guest(kernel, "probe", "kvm", "")
+    accel = "tcg"
+    while guest.running() and guest.seconds() < PROBE_START:
+        if "harness: start" in guest.port_text():
+            accel = "kvm"
+            break
+        if not guest.said()[0] and guest.seconds() > PROBE_FIRST_LINE:
+            break
+    guest.kill()
+    return accel
+
+
+def accelerator(kernel: pathlib.Path) -> str:
+    """KVM where it works, else emulation; found out once per machine."""
+    boot_id = BOOT_ID.read_text().strip()
+    if ACCEL_CACHE.is_file():
+        cached = ACCEL_CACHE.read_text().split()
+        if len(cached) == 2 and cached[0] == boot_id:
+            return cached[1]
+    accel = probe(kernel)
+    lib.note(f"QEMU runs guests with {accel.upper()}")
+    ACCEL_CACHE.write_text(f"{boot_id} {accel}\n")
+    return accel
+
+
+class Progress:
+    """Says how far a guest is: every program's end, and every half minute."""
+
+    def __init__(self, label: str) -> None:
+        """Nothing has been said yet."""
+        self.label = label
+        self.shown = 0
+        self.ticked = 0.0
+
+    def show(self, text: str, seconds: float) -> None:
+        """Look at what came through the port, `seconds` after the start."""
+        lines = text[:text.rfind("\n") + 1].splitlines()
+        for line in lines[self.shown:]:
+            if line.startswith("harness: end "):
+                lib.note(f"  {self.label}: {line.removeprefix('harness: end ')} s")
+        self.shown = len(lines)
+        if seconds - self.ticked >= lib.TICK_SECONDS:
+            self.ticked = seconds
+            last = lines[-1][:70] if lines else "booting"
+            lib.note(f"  {self.label}: {lib.elapsed(seconds)}, at: {last}")
+
+
+def watch(guest: Guest, label: str, limit: float) -> str | None:
+    """Wait for the guest's end; what was wrong if it had to be ended."""
+    progress = Progress(label)
+    said, heard = guest.said(), 0.0
+    while guest.running():
+        progress.show(guest.port_text(), guest.seconds())
+        if guest.said() != said:
+            said, heard = guest.said(), guest.seconds()
+        if guest.seconds() - heard > SILENCE_SECONDS:
+            return f"hung: no output for {SILENCE_SECONDS} s"
+        if guest.seconds() > limit:
+            return f"still running after {limit:.0f} s"
+    progress.show(guest.port_text(), guest.seconds())
+    return None
+
+
+def end_of(guest: Guest, channel: tap.Channel) -> str | None:
+    """What was wrong with how a guest ended by itself."""
+    if guest.process.returncode:
+        text = guest.stderr.read_text(errors="replace").strip()
+        return f"QEMU failed: {text or guest.process.returncode}"
+    if channel.done:
+        return None
+    if not channel.programs:
+        return "ended before its first program"
+    return f"ended at {channel.programs[-1].name}"
+
+
+def boot(kind: str, label: str, plan: Sequence[tuple[str, int]] = ()) -> Boot:
+    """Boot the kernel KIND and run the plan's programs, (name, seconds)."""
+    kernel = image(kind)
+    accel = accelerator(kernel)
+    append = ",".join(f"{name}:{seconds}" for name, seconds in plan)
+    guest = Guest(kernel, label, accel, f"plan={append}" if append else "")
+    try:
+        problem = watch(guest, label,
+                        MARGIN_SECONDS + sum(seconds for _, seconds in plan))
+        seconds = guest.seconds()
+    finally:
+        guest.kill()
+    channel = tap.parse_channel(guest.port_text())
+    problem = problem or end_of(guest, channel)
+    if problem:
+        problem = f"the guest {problem}; its console: {guest.console}"
+    found = reports.find(guest.console.read_text(errors="replace"))
+    return Boot(guest.console, channel, found, seconds, problem)
+
+
+def shell(kind: str) -> None:
+    """Become an interactive guest."""
+    kernel = image(kind)
+    accel = accelerator(kernel)
+    print(f"{kind} kernel under {accel.upper()}; 'exit' powers off, "
+          "Ctrl-A X ends QEMU", flush=True)
+    command = machine(kernel, accel, "shell=1") + ["-serial", "mon:stdio"]
+    os.execvp(command[0], command)
+
+
+def program() -> int:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shell", metavar="KIND", required=True)
+    shell(parser.parse_args().shell)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(lib.main(program))

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# build.sh KIND: build the kernel KIND of $TARGET, and the guest that boots on
+# every kind. Objects are in build/<target>/obj-KIND.
+#
+#   stock    the base, as it is
+#   patched  base and series, with the configuration of stock
+#   debug    patched, with what finds mistakes
+#   kunit    base and series, with little else than the KUnit suites
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+CONFIGS=$HARNESS/config
+# Options that the guest's programs name themselves.
+SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
+
+# choose KIND: sets TREE, FRAGMENTS, and OBJECTS, which is roughly what a build
+# from nothing compiles: progress is shown against it
+choose()
+{
+	TREE=$OUT/linux
+	FRAGMENTS=("$CONFIGS/guest.config" "$SELFTESTS")
+	OBJECTS=1500
+	case $1 in
+	stock)
+		TREE=$OUT/base
+		;;
+	patched)
+		;;
+	debug)
+		FRAGMENTS+=("$CONFIGS/debug.config")
+		OBJECTS=1600
+		;;
+	kunit)
+		FRAGMENTS=("$CONFIGS/kunit.config")
+		OBJECTS=800
+		;;
+	*)
+		die "no kernel kind '$1'; there is: stock patched debug kunit"
+		;;
+	esac
+	[[ -f $TREE/Makefile ]] ||
+		die "${TREE#"$ROOT"/} is missing; 'make tree' makes it"
+}
+
+kmake()
+{
+	make -C "$TREE" O="$OBJ" CC="$HARNESS/cc.sh" "$@"
+}
+
+# lost_options: requested options that the configuration does not have. Where
+# two fragments name one option, the later counts.
+lost_options()
+{
+	awk '
+	function symbol(line) {
+		sub(/^# /, "", line)
+		sub(/[= ].*/, "", line)
+		return line
+	}
+	!/^(# )?CONFIG_[A-Za-z0-9_]+(=| is not set$)/ { next }
+	FILENAME == ARGV[ARGC - 1] { have[symbol($0)] = $0; next }
+	{ want[symbol($0)] = $0 }
+	END {
+		for (s in want) {
+			off = "# " s " is not set"
+			if (want[s] != ((s in have) ? have[s] : off))
+				print want[s]
+		}
+	}' "${FRAGMENTS[@]}" "$OBJ/.config" | sort
+}
+
+configure()
+{
+	local lost
+
+	kmake tinyconfig &&
+	"$TREE/scripts/kconfig/merge_config.sh" -m -O "$OBJ" "$OBJ/.config" \
+		"${FRAGMENTS[@]}" &&
+	kmake olddefconfig || return
+	lost=$(lost_options)
+	if [[ $lost ]]; then
+		echo "Options that did not survive in $OBJ/.config:"
+		echo "$lost"
+		return 1
+	fi
+}
+
+# Numbers the compiled files in the log, whose last line shows how far it is.
+compile()
+{
+	kmake -j"$(nproc)" bzImage 2>&1 | awk -v all="$OBJECTS" '
+	/^  (CC|AS) / { n++; printf("%d of about %d:", n, (n > all ? n : all)) }
+	{ print; fflush() }'
+}
+
+[[ $# == 1 ]] || die "usage: build.sh KIND"
+KIND=$1
+load_target
+choose "$KIND"
+need make gcc ccache flex bison bc
+OBJ=$OUT/obj-$KIND
+mkdir -p "$OBJ"
+step "configure $KIND" "$LOGS/configure-$KIND.log" configure
+step "build $KIND" "$LOGS/build-$KIND.log" compile
+"$HARNESS/guest/build.sh"

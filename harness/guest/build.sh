@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# guest/build.sh: build the guest, the same for every kernel of $TARGET: the
+# selftests, the tools they use, a shell, and the program that runs it all.
+# The result is build/<target>/guest/initramfs.cpio.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+GUEST=$OUT/guest
+STAGE=$GUEST/root
+# Outside of the user's path on some machines.
+PATH=$PATH:/usr/sbin:/sbin
+TOOLS=(mkfs.ext4 mkfs.ext2 e2fsck mkfs.xfs xfs_repair mkfs.vfat fsck.vfat
+       mkfs.btrfs btrfs)
+
+build_init()
+{
+	gcc -O2 -Wall -Wextra -Werror -static -o "$GUEST/init" \
+		"$HARNESS/guest/init.c"
+}
+
+build_selftests()
+{
+	make -C "$OUT/linux/tools/testing/selftests" TARGETS=mm \
+		O="$GUEST/selftests" CC="ccache gcc" \
+		USERLDFLAGS=-static USERCFLAGS=-Werror all
+}
+
+# add_tool NAME: a program of this machine, with the libraries it needs
+add_tool()
+{
+	local path lib
+
+	path=$(command -v "$1")
+	install -D "$path" "$STAGE/sbin/$1"
+	ldd "$path" | grep -o '/[^ ]*' | while read -r lib; do
+		install -D "$lib" "$STAGE$lib"
+	done
+}
+
+# Every applet for which there is no real tool.
+add_busybox()
+{
+	local applet
+
+	install -D "$(command -v busybox)" "$STAGE/bin/busybox"
+	for applet in $(busybox --list); do
+		[[ -e $STAGE/sbin/$applet || $applet == busybox ]] ||
+			ln -s busybox "$STAGE/bin/$applet"
+	done
+}
+
+stage()
+{
+	local tool
+
+	rm -rf "$STAGE"
+	mkdir -p "$STAGE"/{bin,dev,etc,mnt,proc,run,sbin,selftests,sys,tmp,usr}
+	ln -s ../bin ../sbin "$STAGE/usr/"
+	ln -s /proc/mounts "$STAGE/etc/mtab"
+	cp "$GUEST/init" "$STAGE/init"
+	find "$GUEST/selftests/kselftest/mm" -type f -perm -u+x \
+		-exec cp -t "$STAGE/selftests" {} +
+	for tool in "${TOOLS[@]}"; do
+		add_tool "$tool"
+	done
+	add_busybox
+}
+
+# The files belong to root in the guest, whoever builds it.
+pack()
+{
+	(cd "$STAGE" && find . | sort | cpio --quiet -o -H newc -R 0:0) \
+		>"$GUEST/initramfs.tmp"
+	mv "$GUEST/initramfs.tmp" "$GUEST/initramfs.cpio"
+}
+
+# Called anew below: errors do not end a function that `step` calls itself.
+if [[ ${1:-} == logged ]]; then
+	build_init
+	build_selftests
+	stage
+	pack
+	exit
+fi
+
+load_target
+need make gcc ccache cpio busybox "${TOOLS[@]}"
+mkdir -p "$GUEST"
+step "build the guest" "$LOGS/build-guest.log" "$0" logged

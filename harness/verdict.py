@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Judges what guests reported: counts, and every reason why a run failed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from boot import Boot
+from suites import Selftest
+from tap import Program, Result
+
+
+@dataclasses.dataclass
+class Verdict:
+    """The counts of one run; each problem has been counted as failed."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    known: int = 0
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+    def fail(self, problem: str, count: int = 1) -> None:
+        """Count and remember a failure."""
+        self.failed += count
+        self.problems.append(problem)
+
+
+def failure(result: Result, stock: bool) -> str | None:
+    """Why a result is not what its kernel must show."""
+    case = result.case
+    if stock:
+        # Not ok is what most cases are meant to be there.
+        if not case:
+            return "does not say what it saw"
+        if case.seen != case.stock:
+            return f"saw {case.seen}, declared {case.stock}"
+        return None
+    if not result.ok:
+        return f"not ok, saw {case.seen}" if case else "not ok"
+    if case and case.seen != "kept":
+        return f"saw {case.seen}"
+    if case and case.taken != case.given:
+        return f"took {case.taken} pins and gave back {case.given}"
+    return None
+
+
+def judge_result(verdict: Verdict, where: str, result: Result, stock: bool) -> None:
+    """Count one line of TAP."""
+    what = f"{where}: {result.name}"
+    if result.skip:
+        verdict.fail(f"{what}: skipped, in a guest that has all it needs")
+    elif reason := failure(result, stock):
+        verdict.fail(f"{what}: {reason}")
+    else:
+        verdict.passed += 1
+
+
+def judge_program(verdict: Verdict, program: Program, expected: int,
+                  stock: bool = False) -> None:
+    """Count one program's or KUnit suite's results."""
+    where, got = program.name, len(program.results)
+    for result in program.results:
+        judge_result(verdict, where, result, stock)
+    if program.bail is not None:
+        verdict.fail(f"{where}: bailed out: {program.bail}")
+    if program.end is None:
+        verdict.fail(f"{where}: never ended")
+    elif program.end != "exit":
+        detail = f" {program.code}" if program.code else ""
+        verdict.fail(f"{where}: {program.end}{detail} after {program.seconds} s")
+    elif program.code and not stock and all(r.ok for r in program.results):
+        verdict.fail(f"{where}: exit status {program.code}")
+    if program.plan is None:
+        verdict.fail(f"{where}: no plan")
+    elif program.plan != got:
+        verdict.fail(f"{where}: planned {program.plan} cases, ran {got}")
+    if got < expected:
+        verdict.fail(f"{where}: {got} cases, expected {expected}", expected - got)
+    elif got > expected:
+        verdict.fail(f"{where}: {got} cases: set the expected {expected} to that")
+
+
+def judge_boot(verdict: Verdict, boot: Boot) -> None:
+    """Count what went wrong with the guest itself."""
+    if boot.problem:
+        verdict.fail(boot.problem)
+    for line in boot.reports.new:
+        verdict.fail(f"the kernel reported: {line} ({boot.console_log})")
+    verdict.known += len(boot.reports.known)
+
+
+def judge_guest(boot: Boot, selftests: tuple[Selftest, ...], stock: bool) -> Verdict:
+    """Judge a boot that ran selftests."""
+    verdict = Verdict()
+    judge_boot(verdict, boot)
+    ran = {program.name: program for program in boot.channel.programs}
+    for selftest in selftests:
+        program = ran.get(selftest.name, Program(selftest.name))
+        judge_program(verdict, program, selftest.cases, stock)
+    return verdict
