@@ -94,7 +94,7 @@ struct dio_req {
 	};
 };
 
-const char *dio_method_name(enum dio_method method);
+const char *dio_method_name(enum dio_method method, bool write);
 int dio_start(struct dio_req *req);
 ssize_t dio_finish(struct dio_req *req);
 size_t dio_iov_pages(const struct iovec *iov, int nr);

@@ -298,21 +298,23 @@ static ssize_t uring_finish(struct dio_req *req)
 }
 
 static const struct {
-	const char *name;
+	const char *name[2];	/* of reads, of writes */
 	int (*start)(struct dio_req *req);
 	ssize_t (*finish)(struct dio_req *req);
 } methods[] = {
-	[DIO_READ]		= { "read", sync_start, sync_finish },
-	[DIO_PREADV]		= { "preadv", sync_start, sync_finish },
-	[DIO_AIO]		= { "libaio", aio_start, aio_finish },
-	[DIO_URING]		= { "io_uring", uring_start, uring_finish },
-	[DIO_URING_FIXED]	= { "io_uring fixed", uring_start, uring_finish },
-	[DIO_SGIO]		= { "SG_IO", sync_start, sync_finish },
+	[DIO_READ]		= { { "read", "write" }, sync_start, sync_finish },
+	[DIO_PREADV]		= { { "preadv", "pwritev" }, sync_start, sync_finish },
+	[DIO_AIO]		= { { "libaio", "libaio" }, aio_start, aio_finish },
+	[DIO_URING]		= { { "io_uring", "io_uring" },
+				    uring_start, uring_finish },
+	[DIO_URING_FIXED]	= { { "io_uring fixed", "io_uring fixed" },
+				    uring_start, uring_finish },
+	[DIO_SGIO]		= { { "SG_IO", "SG_IO" }, sync_start, sync_finish },
 };
 
-const char *dio_method_name(enum dio_method method)
+const char *dio_method_name(enum dio_method method, bool write)
 {
-	return methods[method].name;
+	return methods[method].name[write];
 }
 
 int dio_start(struct dio_req *req)

@@ -170,15 +170,17 @@ static void scsi_teardown(void)
 static const struct target targets[DIO_NR_TARGETS] = {
 	[DIO_BDEV] = { "block device" },
 	[DIO_EXT4] = { "ext4", "ext4",
-		"mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 %s 65536" },
+		"mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0 %s 65536 >/dev/null" },
 	[DIO_XFS] = { "xfs", "xfs", "mkfs.xfs -q -f -K %s" },
-	[DIO_EXT2] = { "ext2", "ext2", "mkfs.ext2 -q -F %s 65536" },
-	[DIO_VFAT] = { "vfat", "vfat", "mkfs.vfat %s 65536 >/dev/null" },
+	[DIO_EXT2] = { "ext2", "ext2",
+		"mkfs.ext2 -q -F -E nodiscard %s 65536 >/dev/null" },
+	[DIO_VFAT] = { "vfat", "vfat",
+		"mkfs.vfat -F 32 -s 1 %s >/dev/null 2>&1" },
 	[DIO_LOOP] = { "loop", .setup = loop_setup,
 		       .teardown = loop_teardown },
 	[DIO_SG] = { "SCSI disk", .setup = scsi_setup,
 		     .teardown = scsi_teardown },
-	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f %s" },
+	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f -K %s" },
 };
 
 static int fs_setup(const struct target *t)
