@@ -8,6 +8,11 @@ export TARGET KERNEL_SRC SIGNOFF
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 H := harness
+targets := $(notdir $(wildcard $(H)/targets/*))
+
+ifneq ($(filter $(TARGET),$(targets)),$(TARGET))
+$(error no target '$(TARGET)'; there is: $(targets))
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help deps base series tree refresh apply build boot run test test-full \
@@ -18,7 +23,7 @@ H := harness
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
 	@echo
-	@echo 'TARGET=$(TARGET)   of: $(notdir $(wildcard $(H)/targets/*))'
+	@echo 'TARGET=$(TARGET)   of: $(targets)'
 	@echo 'KERNEL_SRC= names a source tree or tarball, in place of the package'
 
 deps: ## install the Debian packages that are missing
@@ -42,14 +47,14 @@ kunit: tree ## the KUnit suites
 selftest: tree ## the selftests on the patched kernels
 	@$(H)/test.py selftest
 
-check: base series ## static checks alone
+check: base ## static checks alone
 	@$(H)/check.sh
 
 series: ## join patches and added files into build/<target>/series/
 	@command -v python3 >/dev/null || $(H)/deps.sh python3
-	@$(H)/series.py
+	@$(H)/series.py $(if $(SIGNOFF),--signoff)
 
-tree: base series ## base and series as a git repository, build/<target>/linux
+tree: base ## base and series as a git repository, build/<target>/linux
 	@$(H)/tree.py
 
 refresh: ## write the tree's commits back to patches/ and added files
@@ -64,5 +69,6 @@ build: tree ## the patched kernel and the guest
 boot: build ## an interactive shell in the guest, on the patched kernel
 	@$(H)/boot.py --shell patched
 
-clean: ## remove what was built, all but commits that were not refreshed
-	@$(H)/clean.sh
+clean: ## remove what was built for the target
+	@test ! -d build/$(TARGET)/linux || $(H)/tree.py --settled
+	rm -rf build/$(TARGET) build/log build/pycache
