@@ -35,6 +35,8 @@
 #define KMEMLEAK_AGE	6
 /* How long killed processes may take to go, and output to arrive. */
 #define GRACE_MS	10000
+/* How often the console shows that this program is alive. */
+#define BEAT_MS		20000
 
 static const struct {
 	const char *type, *dir;
@@ -204,12 +206,19 @@ static bool forward(int fd, int timeout_ms, char *last)
 static bool watch(pid_t pid, int fd, long long timeout_ms, int *status,
 		  char *last)
 {
-	long long end = now_ms() + timeout_ms;
+	long long start = now_ms(), end = start + timeout_ms, now;
+	long long beat = start + BEAT_MS;
 
-	while (now_ms() < end) {
+	while ((now = now_ms()) < end) {
 		forward(fd, 100, last);
 		if (waitpid(pid, status, WNOHANG) == pid)
 			return true;
+		if (now < beat)
+			continue;
+		/* The host ends a guest that is silent for long. */
+		dprintf(STDERR_FILENO, "harness: still running after %lld s\n",
+			(now - start) / 1000);
+		beat += BEAT_MS;
 	}
 	return false;
 }
