@@ -213,13 +213,26 @@ static long vmstat_value(const char *text, const char *name)
 }
 
 /* The counters are per CPU and summed up lazily, unless one asks for it. */
+static bool read_vmstat(char *text, size_t size)
+{
+	dio_read_file("/proc/sys/vm/stat_refresh", text, size);
+	return !dio_read_file("/proc/vmstat", text, size);
+}
+
+/* @name ends in a space, so that it is not the start of another one. */
+long dio_vmstat(const char *name)
+{
+	char text[16384];
+
+	return read_vmstat(text, sizeof(text)) ? vmstat_value(text, name) : 0;
+}
+
 void dio_pins_read(struct dio_pins *pins)
 {
 	char text[16384];
 
 	memset(pins, 0, sizeof(*pins));
-	dio_read_file("/proc/sys/vm/stat_refresh", text, sizeof(text));
-	if (dio_read_file("/proc/vmstat", text, sizeof(text)))
+	if (!read_vmstat(text, sizeof(text)))
 		return;
 	pins->acquired = vmstat_value(text, "nr_foll_pin_acquired ");
 	pins->released = vmstat_value(text, "nr_foll_pin_released ");

@@ -17,6 +17,8 @@
 #define DIO_HUGE	(2UL << 20)
 #define DIO_SECTOR	512UL
 #define DIO_REGION	(4UL << 20)	/* bytes of a target that hold the pattern */
+#define DIO_READ_POS	0x080000	/* where the tests read and write: apart, */
+#define DIO_WRITE_POS	0x200000	/* and inside of the region */
 #define DIO_MAX_SEGS	1024
 
 /* dio_common.c: files and patterns */
@@ -52,6 +54,7 @@ int dio_pfns(const void *addr, unsigned long *pfns, size_t nr);
 int dio_kpageflags(unsigned long pfn, unsigned long long *flags);
 void dio_pins_read(struct dio_pins *pins);
 struct dio_pins dio_pins_since(const struct dio_pins *start);
+long dio_vmstat(const char *name);
 bool dio_fork_shares(const void *addr, size_t len);
 
 /* dio_dev.c: the device that can be held */
@@ -74,6 +77,7 @@ void dio_target_teardown(enum dio_target target);
 const char *dio_target_path(enum dio_target target);
 int dio_target_open(enum dio_target target);
 int dio_target_fill(enum dio_target target);
+int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos);
 
 /* dio_io.c: how an I/O is submitted */
 enum dio_method {
@@ -94,9 +98,44 @@ struct dio_req {
 	};
 };
 
+ssize_t dio_sync_io(struct dio_req *req);
 const char *dio_method_name(enum dio_method method, bool write);
 int dio_start(struct dio_req *req);
 ssize_t dio_finish(struct dio_req *req);
 size_t dio_iov_pages(const struct iovec *iov, int nr);
+
+/* dio_case.c: cases and their results */
+enum dio_result { DIO_LOST, DIO_KEPT, DIO_ERROR };
+
+struct dio_run {
+	enum dio_target target;
+	int fd;			/* of the target, O_DIRECT */
+	struct dio_buf buf;	/* looked at for pins and freed afterwards */
+	long pages;		/* that have been pinned, at least */
+};
+
+struct dio_case {
+	const char *name;
+	bool (*run)(struct dio_run *run);
+};
+
+struct dio_set {
+	enum dio_target target;
+	const struct dio_case *cases;
+	size_t nr;
+};
+
+void dio_begin(unsigned int nr_cases);
+void dio_result(const char *text, enum dio_result stock, enum dio_result seen,
+		const struct dio_pins *pins, bool ok);
+void dio_run_sets(const struct dio_set *sets, size_t nr);
+void dio_end(void);
+bool dio_expect(bool good, const char *fmt, ...);
+bool dio_run_buffer(struct dio_run *run, enum dio_mem mem, size_t size,
+		    unsigned char fill);
+ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
+		   off_t pos);
+bool dio_run_holds(struct dio_run *run, size_t len, off_t pos,
+		   unsigned char byte);
 
 #endif /* DIO_COMMON_H */

@@ -19,16 +19,12 @@
 #include "../kselftest.h"
 #include "dio_common.h"
 
-#define READ_POS	0x080000	/* the two stay apart, and inside of */
-#define WRITE_POS	0x200000	/* what the target holds already */
 #define PARENTS_BYTE	0xf1
 #define CHILDS_BYTE	0xf2
 
-enum result { LOST, KEPT, ERROR };
 enum child { STAYS, EXITS, WRITES };
 enum shape { PART, OFF512, PAGES, BIG, WHOLE, SHARED, ADJOINING, MANY };
 
-static const char * const result_names[] = { "lost", "kept", "error" };
 static const char * const child_names[] = { "stays", "exits first", "writes" };
 static const char * const mem_names[] = { "4K", "THP", "hugetlb" };
 
@@ -60,7 +56,7 @@ struct fork_case {
 	enum dio_mem mem;
 	enum shape shape;
 	enum child child;
-	enum result stock;
+	enum dio_result stock;
 };
 
 struct fork_test {
@@ -83,80 +79,80 @@ struct fork_test {
  * when they are registered.
  */
 static const struct fork_case bdev_cases[] = {
-	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_4K, PART, EXITS, LOST },
-	{ R, DIO_READ, DIO_MEM_4K, PART, WRITES, LOST },
-	{ R, DIO_READ, DIO_MEM_4K, PAGES, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_4K, BIG, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_THP, OFF512, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_THP, BIG, EXITS, LOST },
-	{ R, DIO_READ, DIO_MEM_HUGETLB, OFF512, STAYS, LOST },
-	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, STAYS, LOST },
-	{ R, DIO_PREADV, DIO_MEM_4K, ADJOINING, EXITS, LOST },
-	{ R, DIO_PREADV, DIO_MEM_4K, MANY, STAYS, LOST },
-	{ R, DIO_AIO, DIO_MEM_4K, PART, STAYS, LOST },
-	{ R, DIO_AIO, DIO_MEM_4K, PAGES, EXITS, LOST },
-	{ R, DIO_AIO, DIO_MEM_4K, BIG, WRITES, LOST },
-	{ R, DIO_AIO, DIO_MEM_4K, MANY, STAYS, LOST },
-	{ R, DIO_AIO, DIO_MEM_THP, PAGES, EXITS, LOST },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, BIG, STAYS, LOST },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, PAGES, EXITS, KEPT },
-	{ R, DIO_URING, DIO_MEM_4K, PART, STAYS, LOST },
-	{ R, DIO_URING, DIO_MEM_4K, OFF512, EXITS, LOST },
-	{ R, DIO_URING, DIO_MEM_4K, SHARED, WRITES, LOST },
-	{ R, DIO_URING, DIO_MEM_4K, BIG, STAYS, LOST },
-	{ R, DIO_URING, DIO_MEM_THP, PAGES, WRITES, LOST },
-	{ R, DIO_URING, DIO_MEM_HUGETLB, OFF512, WRITES, KEPT },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS, KEPT },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, BIG, WRITES, KEPT },
-	{ R, DIO_URING_FIXED, DIO_MEM_THP, PAGES, EXITS, KEPT },
-	{ R, DIO_URING_FIXED, DIO_MEM_HUGETLB, OFF512, STAYS, KEPT },
-	{ W, DIO_READ, DIO_MEM_4K, PART, WRITES, KEPT },
-	{ W, DIO_READ, DIO_MEM_4K, BIG, WRITES, KEPT },
-	{ W, DIO_PREADV, DIO_MEM_4K, SHARED, WRITES, KEPT },
-	{ W, DIO_AIO, DIO_MEM_THP, PAGES, WRITES, KEPT },
-	{ W, DIO_URING, DIO_MEM_HUGETLB, OFF512, WRITES, KEPT },
-	{ W, DIO_URING_FIXED, DIO_MEM_4K, PAGES, WRITES, KEPT },
+	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_4K, PART, EXITS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_4K, PART, WRITES, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_4K, PAGES, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_4K, BIG, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_THP, OFF512, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_THP, BIG, EXITS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_HUGETLB, OFF512, STAYS, DIO_LOST },
+	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, STAYS, DIO_LOST },
+	{ R, DIO_PREADV, DIO_MEM_4K, ADJOINING, EXITS, DIO_LOST },
+	{ R, DIO_PREADV, DIO_MEM_4K, MANY, STAYS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_4K, PART, STAYS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_4K, PAGES, EXITS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_4K, BIG, WRITES, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_4K, MANY, STAYS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_THP, PAGES, EXITS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_HUGETLB, BIG, STAYS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_HUGETLB, PAGES, EXITS, DIO_KEPT },
+	{ R, DIO_URING, DIO_MEM_4K, PART, STAYS, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_4K, OFF512, EXITS, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_4K, SHARED, WRITES, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_4K, BIG, STAYS, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_THP, PAGES, WRITES, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_HUGETLB, OFF512, WRITES, DIO_KEPT },
+	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS, DIO_KEPT },
+	{ R, DIO_URING_FIXED, DIO_MEM_4K, BIG, WRITES, DIO_KEPT },
+	{ R, DIO_URING_FIXED, DIO_MEM_THP, PAGES, EXITS, DIO_KEPT },
+	{ R, DIO_URING_FIXED, DIO_MEM_HUGETLB, OFF512, STAYS, DIO_KEPT },
+	{ W, DIO_READ, DIO_MEM_4K, PART, WRITES, DIO_KEPT },
+	{ W, DIO_READ, DIO_MEM_4K, BIG, WRITES, DIO_KEPT },
+	{ W, DIO_PREADV, DIO_MEM_4K, SHARED, WRITES, DIO_KEPT },
+	{ W, DIO_AIO, DIO_MEM_THP, PAGES, WRITES, DIO_KEPT },
+	{ W, DIO_URING, DIO_MEM_HUGETLB, OFF512, WRITES, DIO_KEPT },
+	{ W, DIO_URING_FIXED, DIO_MEM_4K, PAGES, WRITES, DIO_KEPT },
 };
 
 static const struct fork_case file_cases[] = {
-	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_4K, BIG, EXITS, LOST },
-	{ R, DIO_READ, DIO_MEM_THP, OFF512, WRITES, LOST },
-	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, WRITES, LOST },
-	{ R, DIO_PREADV, DIO_MEM_4K, MANY, STAYS, LOST },
-	{ R, DIO_AIO, DIO_MEM_4K, OFF512, STAYS, LOST },
-	{ R, DIO_AIO, DIO_MEM_THP, PAGES, EXITS, LOST },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, BIG, STAYS, LOST },
-	{ R, DIO_URING, DIO_MEM_4K, PAGES, EXITS, LOST },
-	{ R, DIO_URING, DIO_MEM_HUGETLB, OFF512, STAYS, LOST },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS, KEPT },
-	{ W, DIO_READ, DIO_MEM_4K, PART, WRITES, KEPT },
-	{ W, DIO_AIO, DIO_MEM_4K, WHOLE, WRITES, KEPT },
+	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_4K, BIG, EXITS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_THP, OFF512, WRITES, DIO_LOST },
+	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, WRITES, DIO_LOST },
+	{ R, DIO_PREADV, DIO_MEM_4K, MANY, STAYS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_4K, OFF512, STAYS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_THP, PAGES, EXITS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_HUGETLB, BIG, STAYS, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_4K, PAGES, EXITS, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_HUGETLB, OFF512, STAYS, DIO_LOST },
+	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS, DIO_KEPT },
+	{ W, DIO_READ, DIO_MEM_4K, PART, WRITES, DIO_KEPT },
+	{ W, DIO_AIO, DIO_MEM_4K, WHOLE, WRITES, DIO_KEPT },
 };
 
 static const struct fork_case loop_cases[] = {
-	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_4K, BIG, STAYS, LOST },
-	{ R, DIO_READ, DIO_MEM_THP, PAGES, WRITES, LOST },
-	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, EXITS, LOST },
-	{ R, DIO_AIO, DIO_MEM_4K, PAGES, WRITES, LOST },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, OFF512, STAYS, LOST },
-	{ R, DIO_URING, DIO_MEM_4K, OFF512, STAYS, LOST },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS, KEPT },
-	{ W, DIO_AIO, DIO_MEM_4K, PAGES, WRITES, KEPT },
+	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_4K, BIG, STAYS, DIO_LOST },
+	{ R, DIO_READ, DIO_MEM_THP, PAGES, WRITES, DIO_LOST },
+	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, EXITS, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_4K, PAGES, WRITES, DIO_LOST },
+	{ R, DIO_AIO, DIO_MEM_HUGETLB, OFF512, STAYS, DIO_LOST },
+	{ R, DIO_URING, DIO_MEM_4K, OFF512, STAYS, DIO_LOST },
+	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS, DIO_KEPT },
+	{ W, DIO_AIO, DIO_MEM_4K, PAGES, WRITES, DIO_KEPT },
 };
 
 static const struct fork_case sg_cases[] = {
-	{ R, DIO_SGIO, DIO_MEM_4K, PART, STAYS, LOST },
-	{ R, DIO_SGIO, DIO_MEM_4K, PART, EXITS, LOST },
-	{ R, DIO_SGIO, DIO_MEM_4K, OFF512, WRITES, LOST },
-	{ R, DIO_SGIO, DIO_MEM_4K, PAGES, STAYS, LOST },
-	{ R, DIO_SGIO, DIO_MEM_4K, SHARED, STAYS, LOST },
-	{ R, DIO_SGIO, DIO_MEM_4K, ADJOINING, STAYS, LOST },
-	{ R, DIO_SGIO, DIO_MEM_THP, PAGES, EXITS, LOST },
-	{ R, DIO_SGIO, DIO_MEM_HUGETLB, OFF512, STAYS, LOST },
-	{ W, DIO_SGIO, DIO_MEM_4K, PAGES, WRITES, KEPT },
+	{ R, DIO_SGIO, DIO_MEM_4K, PART, STAYS, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_4K, PART, EXITS, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_4K, OFF512, WRITES, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_4K, PAGES, STAYS, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_4K, SHARED, STAYS, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_4K, ADJOINING, STAYS, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_THP, PAGES, EXITS, DIO_LOST },
+	{ R, DIO_SGIO, DIO_MEM_HUGETLB, OFF512, STAYS, DIO_LOST },
+	{ W, DIO_SGIO, DIO_MEM_4K, PAGES, WRITES, DIO_KEPT },
 };
 
 static const struct fork_set {
@@ -205,7 +201,7 @@ static bool prepare(struct fork_test *t)
 	prepare_iov(t);
 	t->req = (struct dio_req) {
 		.write = c->direction == W,
-		.pos = c->direction == W ? WRITE_POS : READ_POS,
+		.pos = c->direction == W ? DIO_WRITE_POS : DIO_READ_POS,
 		.iov = t->iov,
 		.nr_iov = shapes[c->shape].nr,
 		.method = c->method,
@@ -322,11 +318,11 @@ static bool fork_in_flight(struct fork_test *t)
 }
 
 /* The pieces of a segment that lie in different pages fare differently. */
-static enum result check_segment(const struct iovec *iov, off_t pos,
-				 unsigned char fill)
+static enum dio_result check_segment(const struct iovec *iov, off_t pos,
+				     unsigned char fill)
 {
 	unsigned char *at = iov->iov_base, *end = at + iov->iov_len;
-	enum result result = KEPT;
+	enum dio_result result = DIO_KEPT;
 	size_t len;
 
 	for (; at < end; at += len, pos += len) {
@@ -336,45 +332,46 @@ static enum result check_segment(const struct iovec *iov, off_t pos,
 		if (dio_pattern_is(at, len, pos))
 			continue;
 		if (!dio_all_is(at, len, fill))
-			return ERROR;
-		result = LOST;
+			return DIO_ERROR;
+		result = DIO_LOST;
 	}
 	return result;
 }
 
-static enum result check_read(struct fork_test *t)
+static enum dio_result check_read(struct fork_test *t)
 {
-	enum result result = KEPT, one;
+	enum dio_result result = DIO_KEPT, one;
 	off_t pos = t->req.pos;
 	int i;
 
 	if (!elsewhere_is(t, PARENTS_BYTE))
-		return ERROR;
+		return DIO_ERROR;
 	for (i = 0; i < t->req.nr_iov; i++) {
 		one = check_segment(&t->iov[i], pos, t->fill);
-		if (one == ERROR)
-			return ERROR;
-		if (one == LOST)
-			result = LOST;
+		if (one == DIO_ERROR)
+			return DIO_ERROR;
+		if (one == DIO_LOST)
+			result = DIO_LOST;
 		pos += t->iov[i].iov_len;
 	}
 	return result;
 }
 
-static enum result check_write(struct fork_test *t)
+static enum dio_result check_write(struct fork_test *t)
 {
-	enum result result = ERROR;
-	struct dio_buf back;
+	enum dio_result result = DIO_ERROR;
+	unsigned char *back = malloc(t->bytes);
+	int ret = -ENOMEM;
 
-	if (dio_buf_alloc(&back, DIO_MEM_4K, t->bytes))
-		return ERROR;
-	if (pread(t->req.fd, back.data, t->bytes, t->req.pos) != t->bytes)
-		ksft_print_msg("reading back: %s\n", strerror(errno));
-	else if (dio_all_is(back.data, t->bytes, t->fill))
-		result = KEPT;
-	else if (memchr(back.data, CHILDS_BYTE, t->bytes))
-		result = LOST;
-	dio_buf_free(&back);
+	if (back)
+		ret = dio_target_load(t->target, back, t->bytes, t->req.pos);
+	if (ret)
+		ksft_print_msg("reading back: %s\n", strerror(-ret));
+	else if (dio_all_is(back, t->bytes, t->fill))
+		result = DIO_KEPT;
+	else if (memchr(back, CHILDS_BYTE, t->bytes))
+		result = DIO_LOST;
+	free(back);
 	return result;
 }
 
@@ -400,7 +397,7 @@ static bool run_io(struct fork_test *t)
 	return false;
 }
 
-static enum result run_test(struct fork_test *t)
+static enum dio_result run_test(struct fork_test *t)
 {
 	struct dio_pins start;
 	bool good;
@@ -411,7 +408,7 @@ static enum result run_test(struct fork_test *t)
 		good = false;
 	t->pins = dio_pins_since(&start);
 	if (!good)
-		return ERROR;
+		return DIO_ERROR;
 	return t->req.write ? check_write(t) : check_read(t);
 }
 
@@ -439,7 +436,7 @@ static void describe(const struct fork_test *t, char *text, size_t size)
 static void do_fork_case(struct fork_test *t, bool target_works)
 {
 	const struct fork_case *c = t->c;
-	enum result seen = ERROR;
+	enum dio_result seen = DIO_ERROR;
 	char text[160];
 	bool pins;
 
@@ -447,10 +444,7 @@ static void do_fork_case(struct fork_test *t, bool target_works)
 		seen = run_test(t);
 	pins = pins_right(t);
 	describe(t, text, sizeof(text));
-	ksft_print_msg("case: %s | stock %s | seen %s | pins +%ld -%ld\n",
-		       text, result_names[c->stock], result_names[seen],
-		       t->pins.acquired, t->pins.released);
-	ksft_test_result(seen == KEPT && pins, "%s\n", text);
+	dio_result(text, c->stock, seen, &t->pins, pins);
 	if (t->req.fd >= 0)
 		close(t->req.fd);
 	dio_buf_free(&t->buf);
@@ -489,16 +483,9 @@ static unsigned int count_cases(void)
 int main(void)
 {
 	size_t i;
-	int ret;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	ksft_set_plan(count_cases());
-	ret = dio_dev_create();
-	if (ret)
-		ksft_exit_fail_msg("no device to hold: %s\n", strerror(-ret));
+	dio_begin(count_cases());
 	for (i = 0; i < ARRAY_SIZE(sets); i++)
 		do_fork_set(&sets[i]);
-	dio_dev_destroy();
-	ksft_finished();
+	dio_end();
 }

@@ -113,9 +113,9 @@ static ssize_t do_sgio(struct dio_req *req)
 	return hdr.dxfer_len - hdr.resid;
 }
 
-static void *sync_thread(void *arg)
+/* In the calling thread, for an I/O that nobody holds */
+ssize_t dio_sync_io(struct dio_req *req)
 {
-	struct dio_req *req = arg;
 	ssize_t ret;
 
 	if (req->method == DIO_SGIO)
@@ -124,7 +124,14 @@ static void *sync_thread(void *arg)
 		ret = do_vector(req);
 	else
 		ret = do_read_write(req);
-	req->sync->ret = ret < 0 ? -errno : ret;
+	return ret < 0 ? -errno : ret;
+}
+
+static void *sync_thread(void *arg)
+{
+	struct dio_req *req = arg;
+
+	req->sync->ret = dio_sync_io(req);
 	return NULL;
 }
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Running cases and reporting them. Ahead of each TAP result stands a line
+ * with what a kernel without page pinning shows, what was seen, and the pins
+ * that were taken and given back.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "dio_common.h"
+
+static const char * const result_names[] = {
+	[DIO_LOST] = "lost",
+	[DIO_KEPT] = "kept",
+	[DIO_ERROR] = "error",
+};
+
+void dio_begin(unsigned int nr_cases)
+{
+	int ret;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(nr_cases);
+	ret = dio_dev_create();
+	if (ret)
+		ksft_exit_fail_msg("no device to hold: %s\n", strerror(-ret));
+}
+
+void dio_end(void)
+{
+	dio_dev_destroy();
+	ksft_finished();
+}
+
+void dio_result(const char *text, enum dio_result stock, enum dio_result seen,
+		const struct dio_pins *pins, bool ok)
+{
+	ksft_print_msg("case: %s | stock %s | seen %s | pins +%ld -%ld\n",
+		       text, result_names[stock], result_names[seen],
+		       pins->acquired, pins->released);
+	ksft_test_result(seen == DIO_KEPT && ok, "%s\n", text);
+}
+
+bool dio_expect(bool good, const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	if (good)
+		return true;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	ksft_print_msg("%s\n", text);
+	return false;
+}
+
+static bool pins_right(const struct dio_run *run, const struct dio_pins *pins)
+{
+	return pins->acquired >= run->pages &&
+	       pins->acquired == pins->released &&
+	       (!run->buf.data ||
+		dio_fork_shares(run->buf.data, run->buf.size));
+}
+
+static void run_case(enum dio_target target, const struct dio_case *c,
+		     bool target_works)
+{
+	struct dio_run run = { .target = target, .fd = -1 };
+	enum dio_result seen = DIO_ERROR;
+	struct dio_pins start, pins;
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s, %s", dio_target_name(target),
+		 c->name);
+	if (target_works)
+		run.fd = dio_target_open(target);
+	dio_pins_read(&start);
+	if (run.fd >= 0 && c->run(&run))
+		seen = DIO_KEPT;
+	pins = dio_pins_since(&start);
+	dio_result(text, DIO_KEPT, seen, &pins, pins_right(&run, &pins));
+	if (run.fd >= 0)
+		close(run.fd);
+	dio_buf_free(&run.buf);
+}
+
+void dio_run_sets(const struct dio_set *sets, size_t nr)
+{
+	size_t i;
+	int ret;
+
+	for (; nr--; sets++) {
+		ret = dio_target_setup(sets->target);
+		dio_expect(!ret, "%s: %s", dio_target_name(sets->target),
+			   strerror(-ret));
+		for (i = 0; i < sets->nr; i++)
+			run_case(sets->target, &sets->cases[i], !ret);
+		dio_target_teardown(sets->target);
+	}
+}
+
+bool dio_run_buffer(struct dio_run *run, enum dio_mem mem, size_t size,
+		    unsigned char fill)
+{
+	int ret = dio_buf_alloc(&run->buf, mem, size);
+
+	if (!ret)
+		memset(run->buf.data, fill, size);
+	return dio_expect(!ret, "no buffer: %s", strerror(-ret));
+}
+
+/* Result or negative errno of an I/O that is not held */
+ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
+		   off_t pos)
+{
+	struct iovec iov = { .iov_base = base, .iov_len = len };
+	struct dio_req req = {
+		.fd = run->fd,
+		.write = write,
+		.pos = pos,
+		.iov = &iov,
+		.nr_iov = 1,
+		.method = run->target == DIO_SG ? DIO_SGIO : DIO_PREADV,
+	};
+
+	return dio_sync_io(&req);
+}
+
+/* Does the target hold @byte all over the range? */
+bool dio_run_holds(struct dio_run *run, size_t len, off_t pos,
+		   unsigned char byte)
+{
+	unsigned char *back = malloc(len);
+	bool holds;
+	int ret;
+
+	ret = back ? dio_target_load(run->target, back, len, pos) : -ENOMEM;
+	holds = dio_expect(!ret, "reading back: %s", strerror(-ret)) &&
+		dio_expect(dio_all_is(back, len, byte), "wrong data written");
+	free(back);
+	return holds;
+}
