@@ -75,6 +75,11 @@ def hashes(sources: Sources, patches: dict[str, mailpatch.Patch]) -> dict[str, s
     return {path: file_hash(sources, path) for path in map(sources.show, files)}
 
 
+def mark(repo: Repo, head: str) -> None:
+    """Keep a name on the commit where tree and sources were last the same."""
+    repo.run("update-ref", "--create-reflog", "refs/heads/refreshed", head)
+
+
 def some(paths: list[str]) -> str:
     """A list of paths for one line, cut where it gets long."""
     shown = ", ".join(paths[:8])

@@ -264,7 +264,7 @@ def refuse_changed(sources: Sources, old: Record, update: Update) -> None:
               and sources.root / path in pending]
     if edited:
         lib.die(f"changed since 'make tree': {record.some(edited)}; "
-                "undo that, or save the tree's commits and make the tree again")
+                "undo that, or follow the end of patches/README")
 
 
 def refuse_strangers(sources: Sources, old: Record, update: Update) -> None:
@@ -325,6 +325,7 @@ def program() -> int:
     old.subjects = {commit.patch.subject: name for name, commit in named.items()}
     old.head = old.previous = repo.head()
     old.save()
+    record.mark(repo, old.head)
     lib.note(f"{len(named)} patches; {sources.show(sources.folder)} is up to date")
     return 0
 

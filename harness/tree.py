@@ -105,16 +105,10 @@ def apply_series(repo: Repo, root: str, patches: list[pathlib.Path], name: str) 
     return head
 
 
-def program() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="make the tree of $TARGET")
-    parser.add_argument("--settled", action="store_true",
-                        help="only check that the tree holds nothing unrefreshed")
+def make(anew: bool) -> None:
+    """Bring the tree to the series as it is now."""
     old = record.load()
-    if parser.parse_args().settled:
-        refuse_unsettled(old)
-        return 0
-    folder = series.make()
+    patches = series.patch_files(series.make())
     sources = series.Sources(lib.TARGET)
     loaded = series.load(sources)
     hashes = record.hashes(sources, loaded)
@@ -123,20 +117,33 @@ def program() -> int:
     if not fresh:
         refuse_unsettled(old)
     repo = new_repo() if fresh else Repo(TREE)
-    if (old and not fresh and old.fingerprint == fingerprint
+    if (old and not fresh and not anew and old.fingerprint == fingerprint
             and old.sources == hashes and repo.head() == old.head):
         lib.note(f"{TREE.relative_to(lib.ROOT)} is up to date")
-        return 0
+        return
     root = base_commit(repo, old, name, fingerprint)
-    patches = series.patch_files(folder)
     lib.note(f"applying {len(patches)} patches")
     head = apply_series(repo, root, patches, name)
     subjects = {patch.subject: file for file, patch in loaded.items()}
     previous = root if fresh else repo.head()
-    made = Record(name, fingerprint, root, head, previous, hashes, subjects)
-    made.save()
+    Record(name, fingerprint, root, head, previous, hashes, subjects).save()
     repo.run("checkout", "-q", "-f", "-B", BRANCH, head)
+    record.mark(repo, head)
     lib.note(f"{TREE.relative_to(lib.ROOT)}: {name} and {len(patches)} patches")
+
+
+def program() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="make the tree of $TARGET")
+    parser.add_argument("--settled", action="store_true",
+                        help="only check that the tree holds nothing unrefreshed")
+    parser.add_argument("--anew", action="store_true",
+                        help="apply the series even if nothing changed")
+    options = parser.parse_args()
+    if options.settled:
+        refuse_unsettled(record.load())
+    else:
+        make(options.anew)
     return 0
 
 
