@@ -5,9 +5,11 @@
  * that were taken and given back.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -23,6 +25,8 @@ void dio_begin(unsigned int nr_cases)
 {
 	int ret;
 
+	/* mkfs polls for seconds where random numbers are not ready yet */
+	getrandom(&ret, sizeof(ret), 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(nr_cases);
@@ -90,19 +94,30 @@ static void run_case(enum dio_target target, const struct dio_case *c,
 	dio_buf_free(&run.buf);
 }
 
+static void run_set(const struct dio_set *set)
+{
+	int ret = dio_target_setup(set->target);
+	size_t i;
+
+	dio_expect(!ret, "%s: %s", dio_target_name(set->target),
+		   strerror(-ret));
+	for (i = 0; i < set->nr; i++)
+		run_case(set->target, &set->cases[i], !ret);
+	dio_target_teardown(set->target);
+}
+
+/* The whole program, for one that needs no more than this */
 void dio_run_sets(const struct dio_set *sets, size_t nr)
 {
+	unsigned int cases = 0;
 	size_t i;
-	int ret;
 
-	for (; nr--; sets++) {
-		ret = dio_target_setup(sets->target);
-		dio_expect(!ret, "%s: %s", dio_target_name(sets->target),
-			   strerror(-ret));
-		for (i = 0; i < sets->nr; i++)
-			run_case(sets->target, &sets->cases[i], !ret);
-		dio_target_teardown(sets->target);
-	}
+	for (i = 0; i < nr; i++)
+		cases += sets[i].nr;
+	dio_begin(cases);
+	for (i = 0; i < nr; i++)
+		run_set(&sets[i]);
+	dio_end();
 }
 
 bool dio_run_buffer(struct dio_run *run, enum dio_mem mem, size_t size,
@@ -116,20 +131,44 @@ bool dio_run_buffer(struct dio_run *run, enum dio_mem mem, size_t size,
 }
 
 /* Result or negative errno of an I/O that is not held */
-ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
-		   off_t pos)
+ssize_t dio_run_iov(struct dio_run *run, bool write, struct iovec *iov, int nr,
+		    off_t pos)
 {
-	struct iovec iov = { .iov_base = base, .iov_len = len };
 	struct dio_req req = {
 		.fd = run->fd,
 		.write = write,
 		.pos = pos,
-		.iov = &iov,
-		.nr_iov = 1,
+		.iov = iov,
+		.nr_iov = nr,
 		.method = run->target == DIO_SG ? DIO_SGIO : DIO_PREADV,
 	};
 
 	return dio_sync_io(&req);
+}
+
+ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
+		   off_t pos)
+{
+	struct iovec iov = { .iov_base = base, .iov_len = len };
+
+	return dio_run_iov(run, write, &iov, 1, pos);
+}
+
+/* Through the page cache, taking no pins */
+bool dio_run_prefill(struct dio_run *run, size_t len, off_t pos,
+		     unsigned char byte)
+{
+	int fd = open(dio_target_path(run->target), O_WRONLY);
+	unsigned char *data = malloc(len);
+	bool good;
+
+	if (data)
+		memset(data, byte, len);
+	good = data && fd >= 0 && pwrite(fd, data, len, pos) == (ssize_t)len &&
+	       !fsync(fd);
+	free(data);
+	close(fd);
+	return dio_expect(good, "prefill: %s", strerror(errno));
 }
 
 /* Does the target hold @byte all over the range? */

@@ -256,7 +256,8 @@ struct dio_pins dio_pins_since(const struct dio_pins *start)
 
 /*
  * fork() copies a pinned anonymous page for the child and shares any other, so
- * equal frames in both prove that no pin was left behind.
+ * equal frames in both prove that no pin was left behind. What was only loaded
+ * from so far need not be mapped in the child at all.
  */
 bool dio_fork_shares(const void *addr, size_t len)
 {
@@ -274,7 +275,7 @@ bool dio_fork_shares(const void *addr, size_t len)
 		if (dio_pfns(addr, theirs, nr))
 			_exit(1);
 		for (i = 0; i < nr; i++)
-			if (mine[i] != theirs[i])
+			if (theirs[i] && mine[i] != theirs[i])
 				_exit(1);
 		_exit(0);
 	}

@@ -77,6 +77,7 @@ void dio_target_teardown(enum dio_target target);
 const char *dio_target_path(enum dio_target target);
 int dio_target_open(enum dio_target target);
 int dio_target_fill(enum dio_target target);
+const char *dio_target_scratch(void);
 int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos);
 
 /* dio_io.c: how an I/O is submitted */
@@ -102,6 +103,8 @@ ssize_t dio_sync_io(struct dio_req *req);
 const char *dio_method_name(enum dio_method method, bool write);
 int dio_start(struct dio_req *req);
 ssize_t dio_finish(struct dio_req *req);
+int dio_start_held(struct dio_req *req);
+ssize_t dio_finish_held(struct dio_req *req);
 size_t dio_iov_pages(const struct iovec *iov, int nr);
 
 /* dio_case.c: cases and their results */
@@ -133,8 +136,12 @@ void dio_end(void);
 bool dio_expect(bool good, const char *fmt, ...);
 bool dio_run_buffer(struct dio_run *run, enum dio_mem mem, size_t size,
 		    unsigned char fill);
+ssize_t dio_run_iov(struct dio_run *run, bool write, struct iovec *iov, int nr,
+		    off_t pos);
 ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
 		   off_t pos);
+bool dio_run_prefill(struct dio_run *run, size_t len, off_t pos,
+		     unsigned char byte);
 bool dio_run_holds(struct dio_run *run, size_t len, off_t pos,
 		   unsigned char byte);
 

@@ -193,10 +193,8 @@ static bool prepare(struct fork_test *t)
 	int ret;
 
 	ret = dio_buf_alloc(&t->buf, c->mem, shape_size(c));
-	if (ret) {
-		ksft_print_msg("no buffer: %s\n", strerror(-ret));
+	if (!dio_expect(!ret, "no buffer: %s", strerror(-ret)))
 		return false;
-	}
 	memset(t->buf.data, t->fill, t->buf.size);
 	prepare_iov(t);
 	t->req = (struct dio_req) {
@@ -207,9 +205,7 @@ static bool prepare(struct fork_test *t)
 		.method = c->method,
 	};
 	t->req.fd = dio_target_open(t->target);
-	if (t->req.fd < 0)
-		ksft_print_msg("open: %s\n", strerror(-t->req.fd));
-	return t->req.fd >= 0;
+	return dio_expect(t->req.fd >= 0, "open: %s", strerror(-t->req.fd));
 }
 
 static bool in_iov(const struct fork_test *t, const unsigned char *at)
@@ -299,15 +295,9 @@ static bool finish_child(struct fork_test *t)
 	return !status;
 }
 
-/* Between hold and release: the I/O is in flight all the time. */
+/* Between start and finish: the I/O is in flight all the time. */
 static bool fork_in_flight(struct fork_test *t)
 {
-	int ret = dio_dev_wait_held(t->req.write);
-
-	if (ret) {
-		ksft_print_msg("not held: %s\n", strerror(-ret));
-		return false;
-	}
 	if (!start_child(t))
 		return false;
 	if (t->c->child == EXITS && !finish_child(t))
@@ -365,8 +355,8 @@ static enum dio_result check_write(struct fork_test *t)
 
 	if (back)
 		ret = dio_target_load(t->target, back, t->bytes, t->req.pos);
-	if (ret)
-		ksft_print_msg("reading back: %s\n", strerror(-ret));
+	if (!dio_expect(!ret, "reading back: %s", strerror(-ret)))
+		result = DIO_ERROR;
 	else if (dio_all_is(back, t->bytes, t->fill))
 		result = DIO_KEPT;
 	else if (memchr(back, CHILDS_BYTE, t->bytes))
@@ -377,24 +367,15 @@ static enum dio_result check_write(struct fork_test *t)
 
 static bool run_io(struct fork_test *t)
 {
+	ssize_t ret = dio_start_held(&t->req);
 	bool forked;
-	ssize_t ret;
 
-	ret = dio_dev_hold();
-	if (!ret)
-		ret = dio_start(&t->req);
-	if (ret) {
-		dio_dev_release();
-		ksft_print_msg("start: %s\n", strerror(-ret));
+	if (!dio_expect(!ret, "not held: %s", strerror(-ret)))
 		return false;
-	}
 	forked = fork_in_flight(t);
-	dio_dev_release();
-	ret = dio_finish(&t->req);
-	if (ret == t->bytes)
-		return forked;
-	ksft_print_msg("result %zd of %zu\n", ret, t->bytes);
-	return false;
+	ret = dio_finish_held(&t->req);
+	return dio_expect(ret == t->bytes, "result %zd of %zu", ret, t->bytes) &&
+	       forked;
 }
 
 static enum dio_result run_test(struct fork_test *t)
@@ -455,9 +436,8 @@ static void do_fork_set(const struct fork_set *set)
 	int ret = dio_target_setup(set->target);
 	size_t i;
 
-	if (ret)
-		ksft_print_msg("%s: %s\n", dio_target_name(set->target),
-			       strerror(-ret));
+	dio_expect(!ret, "%s: %s", dio_target_name(set->target),
+		   strerror(-ret));
 	for (i = 0; i < set->nr; i++) {
 		struct fork_test t = {
 			.c = &set->cases[i],

@@ -333,3 +333,27 @@ ssize_t dio_finish(struct dio_req *req)
 {
 	return methods[req->method].finish(req);
 }
+
+/* Starts an I/O that stays in flight until dio_finish_held(). */
+int dio_start_held(struct dio_req *req)
+{
+	int ret;
+
+	ret = dio_dev_hold();
+	if (!ret)
+		ret = dio_start(req);
+	if (ret) {
+		dio_dev_release();
+		return ret;
+	}
+	ret = dio_dev_wait_held(req->write);
+	if (ret)
+		dio_finish_held(req);
+	return ret;
+}
+
+ssize_t dio_finish_held(struct dio_req *req)
+{
+	dio_dev_release();
+	return dio_finish(req);
+}

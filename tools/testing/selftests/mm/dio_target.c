@@ -180,7 +180,7 @@ static const struct target targets[DIO_NR_TARGETS] = {
 		       .teardown = loop_teardown },
 	[DIO_SG] = { "SCSI disk", .setup = scsi_setup,
 		     .teardown = scsi_teardown },
-	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f -K %s" },
+	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f -K %s >/dev/null" },
 };
 
 static int fs_setup(const struct target *t)
@@ -208,6 +208,12 @@ const char *dio_target_path(enum dio_target target)
 	if (target == DIO_SG)
 		return scsi_path;
 	return targets[target].fs ? MOUNT_POINT "/file" : dio_dev_path();
+}
+
+/* Another file beside it; file systems only */
+const char *dio_target_scratch(void)
+{
+	return MOUNT_POINT "/scratch";
 }
 
 /* Fills the region with the pattern, so that it has its blocks, too. */
