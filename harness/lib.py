@@ -50,7 +50,10 @@ def note(message: str) -> None:
 
 
 def git_env() -> dict[str, str]:
-    """The environment for git: nothing of the user's, nothing inherited."""
+    """The environment for git: nothing of the user's, nothing inherited.
+
+    It never takes this repository for one that should be below build/.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     for i, (key, value) in enumerate(GIT_CONFIG.items()):
         kept[f"GIT_CONFIG_KEY_{i}"] = key
@@ -60,6 +63,7 @@ def git_env() -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CEILING_DIRECTORIES": str(OUT),
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C.UTF-8",
     }

@@ -12,10 +12,11 @@ LOGS=$OUT/log
 : "${KERNEL_SRC:=}"
 export TARGET KERNEL_SRC LOGS LC_ALL=C.UTF-8
 
-# git as if nobody had configured it, whatever repository it is called in.
+# git as if nobody had configured it, whatever repository it is called in; and
+# never taking this repository for one that should be below build/.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1
-export GIT_TERMINAL_PROMPT=0 GIT_PAGER=cat GIT_CONFIG_COUNT=4
+export GIT_CEILING_DIRECTORIES=$OUT GIT_TERMINAL_PROMPT=0 GIT_PAGER=cat GIT_CONFIG_COUNT=4
 export GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 export GIT_CONFIG_KEY_1=core.attributesFile GIT_CONFIG_VALUE_1=/dev/null
 export GIT_CONFIG_KEY_2=core.excludesFile GIT_CONFIG_VALUE_2=/dev/null
@@ -95,29 +96,36 @@ tick()
 	done
 }
 
-# attempt TITLE LOG COMMAND...: run it, all output to LOG, progress to stdout.
-# Returns the command's status; a full disk ends the script.
-attempt()
+# watch TITLE LOG COMMAND...: run it, all output to LOG; it only says anything
+# when it takes long. Returns the command's status; a full disk ends the script.
+watch()
 {
-	local title=$1 log=$2 since=$SECONDS rc=0 ticker
+	local title=$1 log=$2 rc=0 ticker
 
 	shift 2
 	mkdir -p "$(dirname "$log")"
-	note "$title"
 	tick "$title" "$log" &
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
-	if ((rc == 0)); then
-		note "$title: done in $(elapsed $((SECONDS - since)))"
-	elif disk_full "$log"; then
+	if ((rc != 0)) && disk_full "$log"; then
 		die "$title: no space left on device; free some and start again"
 	fi
 	return "$rc"
 }
 
-# step TITLE LOG COMMAND...: the same; on failure also the log's end and name
+# attempt TITLE LOG COMMAND...: the same, and says when it begins and ends
+attempt()
+{
+	local title=$1 since=$SECONDS
+
+	note "$title"
+	watch "$@" || return
+	note "$title: done in $(elapsed $((SECONDS - since)))"
+}
+
+# step TITLE LOG COMMAND...: the same; a failure shows the log's end and name
 step()
 {
 	local rc=0

@@ -115,9 +115,11 @@ def read_commits(repo: Repo, root: str) -> list[Commit]:
 
 
 def slug(subject: str) -> str:
-    """The file name that a subject gives."""
-    plain = re.sub(r"[^A-Za-z0-9._]+", "-", subject)[:NAME_LENGTH]
-    return plain.strip("-.") + ".patch"
+    """The file name that a subject gives: its words, as many as fit."""
+    words = re.sub(r"[^A-Za-z0-9._]+", "-", subject).strip("-.")
+    if len(words) > NAME_LENGTH:
+        words = words[:NAME_LENGTH + 1].rpartition("-")[0] or words[:NAME_LENGTH]
+    return words + ".patch"
 
 
 def name_commits(commits: list[Commit], known: dict[str, str]) -> dict[str, Commit]:

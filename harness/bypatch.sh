@@ -1,0 +1,261 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Patch by patch: the series applies with git am and, at fuzz 0, with quilt to
+# the oldest and the newest package that the archive offers; after each patch
+# the kernel builds, and sparse and W=1 say nothing about the files it touches
+# that they do not say about the base; at the end it builds without an MMU and
+# without the block layer. The last line sums up.
+#
+# All patches share one work tree and one object directory, so that each build
+# compiles only what its patch touches.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+load_target
+
+linux=$OUT/linux
+step=$OUT/step
+cache=$ROOT/build/cache
+configs=$HARNESS/config
+cross=riscv64-linux-gnu-
+
+# kmake OBJECTS ARGUMENT...: make in the work tree
+kmake()
+{
+	local obj=$OUT/obj-$1
+
+	shift
+	make -C "$step" O="$obj" -j"$(nproc)" "$@"
+}
+
+# native OBJECTS ARGUMENT...: the same, for this machine
+native()
+{
+	local obj=$1
+
+	shift
+	kmake "$obj" CC="$HARNESS/cc.sh" "$@"
+}
+
+# nommu OBJECTS ARGUMENT...: the same, for a machine that can lack an MMU
+nommu()
+{
+	local obj=$1
+
+	shift
+	kmake "$obj" ARCH=riscv CROSS_COMPILE="$cross" \
+		CC="ccache ${cross}gcc" "$@"
+}
+
+# configure MAKER OBJECTS FRAGMENT: tinyconfig and the fragment; a result that
+# is what is there already keeps its time stamp, so that nothing is rebuilt
+configure()
+{
+	local maker=$1 obj=$2 config=$OUT/obj-$2/.config
+
+	mkdir -p "$OUT/obj-$obj"
+	if [[ -f $config ]]; then
+		cp -p "$config" "$config.before" || return
+	fi
+	"$maker" "$obj" tinyconfig &&
+	cat "$configs/$3" >>"$config" &&
+	"$maker" "$obj" olddefconfig || return
+	if cmp -s "$config" "$config.before"; then
+		mv "$config.before" "$config"
+	fi
+}
+
+# fresh_step: the work tree, at the base
+fresh_step()
+{
+	git -C "$linux" worktree prune
+	if ! git -C "$step" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+		rm -rf "$step"
+		git -C "$linux" worktree add -q --no-checkout --detach "$step" base
+	fi
+	git -C "$step" reset -q --hard base
+	git -C "$step" clean -q -f -d -x
+}
+
+# at COMMIT: move the work tree
+at()
+{
+	git -C "$step" checkout -q --detach "$1"
+}
+
+# touched COMMIT...: the C files in it that kernels are built from
+touched()
+{
+	git -C "$linux" show --format= --name-only --diff-filter=AM "$@" |
+		grep -E '^(block|crypto|drivers|fs|init|io_uring|ipc|kernel|lib|mm|net|security|virt|arch/x86)/.*\.c$' |
+		sort -u || true
+}
+
+# existing: of the paths on stdin, those that the work tree has
+existing()
+{
+	local path
+
+	while IFS= read -r path; do
+		[[ ! -f $step/$path ]] || echo "$path"
+	done
+}
+
+# inspect LOG FILE...: compile these with sparse and W=1
+inspect()
+{
+	local log=$1
+
+	shift
+	[[ $# -gt 0 ]] || { : >"$log"; return; }
+	watch "sparse and W=1 on $# files" "$log" \
+		native inspect -k C=2 W=1 "${@/%.c/.o}"
+}
+
+# not_compiled FILE...: those of them that the build left out
+not_compiled()
+{
+	local file dir
+
+	for file in "$@"; do
+		dir=$OUT/obj-bypatch/$(dirname "$file")
+		[[ -f $OUT/obj-bypatch/${file%.c}.o ]] ||
+			grep -qs "/$file " "$dir"/.*.cmd || echo "$file"
+	done
+}
+
+# one_patch NUMBER COMMIT: build it and look at the files it touches
+one_patch()
+{
+	local name files left log=$LOGS/bypatch-$1 begun=$SECONDS
+	name="$1/$total $(git -C "$linux" show -s --format=%s "$2")"
+	at "$2"
+	if git -C "$linux" show --format= --name-only "$2" | grep -q Kconfig; then
+		configure native bypatch bypatch.config >"$log.config" 2>&1
+		configure native inspect bypatch.config >>"$log.config" 2>&1
+	fi
+	mapfile -t files < <(touched "$2")
+	if ! watch "$name" "$log.build" native bypatch vmlinux; then
+		tail -n 15 "$log.build"
+		failed "builds: $name; the log: $log.build"
+		return
+	fi
+	left=$(not_compiled "${files[@]}")
+	if [[ $left ]]; then
+		echo "  not compiled with harness/config/bypatch.config: ${left//$'\n'/ }"
+		failed "builds: $name"
+	else
+		passed "builds: $name ($(elapsed $((SECONDS - begun))))"
+	fi
+	inspect "$log.inspect" "${files[@]}" || true
+	if "$HARNESS/new_reports.py" "$LOGS/bypatch-base.inspect" "$log.inspect"; then
+		passed "sparse, W=1: $name"
+	else
+		failed "sparse, W=1: $name; the log: $log.inspect"
+	fi
+}
+
+each_patch()
+{
+	local commits all commit number=0 total
+
+	mapfile -t commits < <(git -C "$linux" rev-list --reverse base..HEAD)
+	total=${#commits[@]}
+	((total > 0)) || return 0
+	fresh_step
+	for obj in bypatch inspect; do
+		step "configure $obj" "$LOGS/bypatch-$obj.config" \
+			configure native "$obj" bypatch.config
+	done
+	mapfile -t all < <(touched "${commits[@]}" | existing)
+	inspect "$LOGS/bypatch-base.inspect" "${all[@]}" || true
+	for commit in "${commits[@]}"; do
+		number=$((number + 1))
+		one_patch "$number" "$commit"
+	done
+}
+
+# variant NAME MAKER: build the whole series in another configuration. Where
+# the base does not build either, nothing can be said.
+variant()
+{
+	local name=$1 maker=$2 log=$LOGS/bypatch-$1
+
+	configure "$maker" "$name" "$name.config" >"$log.config" 2>&1 || true
+	if attempt "build $name" "$log.build" "$maker" "$name" vmlinux; then
+		passed "builds: $name"
+		return
+	fi
+	fresh_step
+	if attempt "build $name, base" "$log.base" "$maker" "$name" vmlinux; then
+		tail -n 15 "$log.build"
+		failed "builds: $name; the log: $log.build"
+	else
+		skipped "builds: $name: the base does not either"
+	fi
+	at "$(git -C "$linux" rev-parse HEAD)"
+}
+
+# unpack_touched VERSION DIR: the files that the series touches, from the
+# package of that version
+unpack_touched()
+{
+	local package=$cache/${SOURCE_PACKAGE}_$1_all.deb
+
+	if [[ ! -f $package ]]; then
+		mkdir -p "$cache/new"
+		(cd "$cache/new" && apt-get -q download "$SOURCE_PACKAGE=$1")
+		mv "$cache"/new/*.deb "$package"
+	fi
+	git -C "$linux" diff --name-only --diff-filter=MD base HEAD >"$OUT/touched"
+	dpkg-deb --fsys-tarfile "$package" |
+		tar -x -O ".${SOURCE_TARBALL}" |
+		tar -x -J -C "$2" --strip-components=1 \
+			--files-from <(sed "s|^|${SOURCE_PACKAGE}/|" "$OUT/touched")
+}
+
+# push_all DIR: quilt, at fuzz 0
+push_all()
+{
+	cd "$1"
+	QUILT_PATCHES=$OUT/series QUILTRC=/dev/null quilt push -a --fuzz=0
+}
+
+check_quilt()
+{
+	local versions version dir log
+
+	if [[ -z $SOURCE_PACKAGE ]]; then
+		skipped "quilt: the target $TARGET has no package"
+		return
+	fi
+	mapfile -t versions < <(apt-cache madison "$SOURCE_PACKAGE" |
+		awk '{ print $3 }' | sort -V | sed -n '1p;$p' | uniq)
+	if ((${#versions[@]} == 0)); then
+		failed "quilt: the archive offers no $SOURCE_PACKAGE"
+	fi
+	for version in "${versions[@]}"; do
+		dir=$(mktemp -d "$OUT/quilt.XXXXXX")
+		log=$LOGS/bypatch-quilt-$version.log
+		if attempt "unpack $SOURCE_PACKAGE $version" "$log" \
+			   unpack_touched "$version" "$dir" &&
+		   (push_all "$dir") >>"$log" 2>&1; then
+			passed "quilt push -a at fuzz 0: $version"
+		else
+			tail -n 5 "$log"
+			failed "quilt push -a at fuzz 0: $version; the log: $log"
+		fi
+		rm -rf "$dir"
+	done
+}
+
+need git make gcc ccache sparse quilt "${cross}gcc"
+"$HARNESS/source.sh"
+"$HARNESS/tree.py" --anew
+passed "git am: $(git -C "$linux" rev-list --count base..HEAD) patches on" \
+       "$(head -n 1 "$OUT/base.from")"
+check_quilt
+each_patch
+variant noblock native
+variant nommu nommu
+summary
