@@ -66,7 +66,7 @@ def kernel_heads(lines: list[str]) -> list[str]:
     last = -TRACE_REACH
     for number, line in enumerate(lines):
         match = KERNEL_LINE.search(line)
-        if not match:
+        if not match or match[1].startswith("---[ end "):
             continue
         is_head = HEADS.search(match[1])
         if is_head or (TRACE in match[1] and number - last >= TRACE_REACH):
