@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Static checks: of the harness, and of the joined series as text. Nothing is
-# built. The last line sums up.
+# Static checks: of the harness, which also has to refuse bad input, and of the
+# joined series as text. No kernel is built. The last line sums up.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 load_target
@@ -101,6 +101,7 @@ check_harness()
 rm -rf "$work"
 mkdir -p "$work/text"
 check_harness
+count "$HARNESS/selfcheck.py"
 count "$HARNESS/check_series.py" "$work/text"
 result "spelling: the series" spelling "$work/text"
 summary

@@ -81,16 +81,12 @@ disk_full()
 }
 
 # tick TITLE LOG: every half minute, say that the step is still at it.
-# The parent ends it; it also ends by itself when the parent is gone.
+# The parent kills it; it also ends by itself when the parent is gone.
 tick()
 {
-	local since=$SECONDS nap=
+	local since=$SECONDS
 
-	trap 'kill "$nap" 2>/dev/null; exit 0' TERM
-	while kill -0 "$$" 2>/dev/null; do
-		sleep 30 >/dev/null 2>&1 &
-		nap=$!
-		wait "$nap" || exit 0
+	while sleep 30 >/dev/null 2>&1 && kill -0 "$$" 2>/dev/null; do
 		note "  $1: $(elapsed $((SECONDS - since))), at:" \
 		     "$(tail -n 1 "$2" 2>/dev/null | tr -d '\r' | cut -c 1-80)"
 	done
@@ -107,7 +103,8 @@ watch()
 	tick "$title" "$log" &
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?
-	kill "$ticker" 2>/dev/null || true
+	# Not TERM: early enough, bash runs the parent's EXIT trap for that.
+	kill -KILL "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
 	if ((rc != 0)) && disk_full "$log"; then
 		die "$title: no space left on device; free some and start again"

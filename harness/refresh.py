@@ -24,7 +24,7 @@ from mailpatch import FileDiff, Patch, PatchError
 from record import TREE, Record
 from series import Sources
 
-FORMAT_PATCH = ("format-patch", "-1", "--stdout", "--always", "--zero-commit",
+FORMAT_PATCH = ("format-patch", "-1", "--stdout", "--zero-commit",
                 "--no-signature", "--full-index", "--no-renames", "-N",
                 "--diff-algorithm=myers", "-U3", "--src-prefix=a/", "--dst-prefix=b/")
 KEPT_HEADERS = re.compile(rb"(Subject|MIME-Version|Content-[A-Za-z-]+):")
@@ -67,6 +67,8 @@ def check_message(commit: Commit) -> None:
 
 def read_commit(repo: Repo, sha: str, in_base: set[str], adders: dict[str, Commit]) -> Commit:
     """Take a commit apart: edits of the base's files, and files it adds."""
+    if not repo.run("diff-tree", "--name-only", f"{sha}^", sha):
+        lib.die(f"{repo.run('show', '-s', '--format=%h (%s)', sha)} changes nothing")
     try:
         mail = mailpatch.parse(repo.raw(*FORMAT_PATCH, sha))
     except PatchError as error:
@@ -76,8 +78,6 @@ def read_commit(repo: Repo, sha: str, in_base: set[str], adders: dict[str, Commi
     files = {diff.path: file_content(repo, sha, diff) for diff in added}
     patch = Patch(source_head(mail.head), tuple(files), edits)
     commit = Commit(sha, patch, files)
-    if not mail.diffs:
-        lib.die(f"{commit}: it changes nothing")
     check_message(commit)
     for diff in edits:
         if diff.path in adders:
@@ -149,15 +149,21 @@ def renamed(old: list[str], new: list[str]) -> dict[str, str]:
 
 
 def rising(numbers: list[int | None]) -> set[int]:
-    """The positions of a longest run, gaps allowed, that never falls."""
+    """The positions of a longest run, gaps allowed, that never falls.
+
+    Of two that are as long, the one with the lower numbers.
+    """
+    def rank(run: list[int]) -> tuple[int, int]:
+        return len(run), -sum(numbers[at] or 0 for at in run)
+
     best: list[list[int]] = []
     for at, number in enumerate(numbers):
         if number is None:
             best.append([])
             continue
         before = [run for run in best if run and (numbers[run[-1]] or 0) <= number]
-        best.append(max(before, key=len, default=[]) + [at])
-    return set(max(best, key=len, default=[]))
+        best.append(max(before, key=rank, default=[]) + [at])
+    return set(max(best, key=rank, default=[]))
 
 
 def series_text(sources: Sources, names: list[str]) -> bytes:
