@@ -78,6 +78,7 @@ const char *dio_target_path(enum dio_target target);
 int dio_target_open(enum dio_target target);
 int dio_target_fill(enum dio_target target);
 const char *dio_target_scratch(void);
+int dio_scratch_create(off_t from, size_t written, size_t size);
 int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos);
 
 /* dio_io.c: how an I/O is submitted */

@@ -235,6 +235,30 @@ int dio_target_fill(enum dio_target target)
 	return ret;
 }
 
+/*
+ * Makes the other file anew: @written bytes of the pattern from @from on,
+ * holes up to @size. Returns it open for direct I/O.
+ */
+int dio_scratch_create(off_t from, size_t written, size_t size)
+{
+	unsigned char *data = malloc(written);
+	int fd, ret = 0;
+
+	if (written && !data)
+		return -ENOMEM;
+	dio_pattern_fill(data, written, from);
+	fd = open(dio_target_scratch(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || ftruncate(fd, size) ||
+	    pwrite(fd, data, written, from) != (ssize_t)written || fsync(fd))
+		ret = -errno;
+	free(data);
+	close(fd);
+	if (ret)
+		return ret;
+	fd = open(dio_target_scratch(), O_RDWR | O_DIRECT);
+	return fd < 0 ? -errno : fd;
+}
+
 /* What the target really holds, past the page cache, taking no pins */
 int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos)
 {

@@ -160,27 +160,6 @@ bool edge_device_end(struct dio_run *run)
 				     USER_FILL), "memory changed");
 }
 
-/* @written bytes of the pattern from @from on, holes up to @size */
-static int scratch_create(off_t from, size_t written, size_t size)
-{
-	unsigned char *data = malloc(written);
-	int fd, ret = 0;
-
-	if (written && !data)
-		return -ENOMEM;
-	dio_pattern_fill(data, written, from);
-	fd = open(dio_target_scratch(), O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || ftruncate(fd, size) ||
-	    pwrite(fd, data, written, from) != (ssize_t)written || fsync(fd))
-		ret = -errno;
-	free(data);
-	close(fd);
-	if (ret)
-		return ret;
-	fd = open(dio_target_scratch(), O_RDWR | O_DIRECT);
-	return fd < 0 ? -errno : fd;
-}
-
 /* What the file holds, read past the page cache of before */
 static ssize_t scratch_load(void *data, size_t size)
 {
@@ -197,7 +176,7 @@ static ssize_t scratch_load(void *data, size_t size)
 bool edge_file_end(struct dio_run *run)
 {
 	const size_t size = 2 * BLOCK + 1808;
-	int fd = scratch_create(0, size, size);
+	int fd = dio_scratch_create(0, size, size);
 	unsigned char *data;
 	ssize_t all, tail, beyond;
 	bool right;
@@ -220,7 +199,7 @@ bool edge_file_end(struct dio_run *run)
 
 bool edge_hole(struct dio_run *run)
 {
-	int fd = scratch_create(4 * BLOCK, BLOCK, 16 * BLOCK);
+	int fd = dio_scratch_create(4 * BLOCK, BLOCK, 16 * BLOCK);
 	unsigned char *data;
 	ssize_t ret;
 
@@ -266,8 +245,8 @@ bool edge_sub_block(struct dio_run *run)
 	unsigned char back[8 * BLOCK];
 
 	run->pages = 1;
-	return write_sector(run, scratch_create(0, 4 * BLOCK, 4 * BLOCK), pos,
-			    back, 4 * BLOCK) &&
+	return write_sector(run, dio_scratch_create(0, 4 * BLOCK, 4 * BLOCK),
+			    pos, back, 4 * BLOCK) &&
 	       dio_expect(dio_pattern_is(back, pos, 0) &&
 			  dio_pattern_is(back + behind, 4 * BLOCK - behind,
 					 behind), "its neighbours changed");
@@ -279,7 +258,7 @@ bool edge_sub_block_extend(struct dio_run *run)
 	const off_t end = 4 * BLOCK, pos = end + DIO_SECTOR;
 	unsigned char back[8 * BLOCK];
 
-	return write_sector(run, scratch_create(0, end, end), pos, back,
+	return write_sector(run, dio_scratch_create(0, end, end), pos, back,
 			    pos + DIO_SECTOR) &&
 	       dio_expect(dio_pattern_is(back, end, 0) &&
 			  dio_all_is(back + end, DIO_SECTOR, 0),
@@ -291,7 +270,7 @@ bool edge_sub_block_hole(struct dio_run *run)
 	const off_t pos = 2 * BLOCK + 1024, behind = pos + DIO_SECTOR;
 	unsigned char back[8 * BLOCK];
 
-	return write_sector(run, scratch_create(0, 0, 8 * BLOCK), pos, back,
+	return write_sector(run, dio_scratch_create(0, 0, 8 * BLOCK), pos, back,
 			    8 * BLOCK) &&
 	       dio_expect(dio_all_is(back, pos, 0) &&
 			  dio_all_is(back + behind, 8 * BLOCK - behind, 0),
