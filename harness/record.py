@@ -103,6 +103,8 @@ def unsettled(record: Record | None) -> str | None:
         return f"edits that are not committed: {some(edits)}"
     if record and head in (record.head, record.previous):
         return None
-    old = record.head if record else head
+    old = record.head if record else repo.run("rev-parse", "base")
+    if head == old:
+        return None
     commits = repo.lines("log", "--format=%s", f"{old}..{head}")
     return "commits that were not refreshed: " + (some(commits) or "some taken away")
