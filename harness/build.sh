@@ -71,14 +71,22 @@ lost_options()
 	}' "${FRAGMENTS[@]}" "$OBJ/.config" | sort
 }
 
+# A configuration that is what is there already keeps its time stamp, so that
+# nothing is done again.
 configure()
 {
 	local lost
 
+	if [[ -f $OBJ/.config ]]; then
+		cp -p "$OBJ/.config" "$OBJ/.config.before" || return
+	fi
 	kmake tinyconfig &&
 	"$TREE/scripts/kconfig/merge_config.sh" -m -O "$OBJ" "$OBJ/.config" \
 		"${FRAGMENTS[@]}" &&
 	kmake olddefconfig || return
+	if cmp -s "$OBJ/.config" "$OBJ/.config.before"; then
+		mv "$OBJ/.config.before" "$OBJ/.config"
+	fi
 	lost=$(lost_options)
 	if [[ $lost ]]; then
 		echo "Options that did not survive in $OBJ/.config:"

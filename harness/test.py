@@ -23,8 +23,9 @@ def run_command(suite: Command) -> Verdict:
     """A command's own counts, from its last line."""
     verdict = Verdict()
     log = lib.LOGS / f"suite-{suite.name}.log"
-    status = lib.step(suite.name, log, [lib.ROOT / suite.argv[0], *suite.argv[1:]],
-                      cwd=lib.ROOT, timeout=suite.minutes * 60)
+    # timeout(1) ends all that the command started, not only the command.
+    command = ["timeout", "-k", "10", f"{suite.minutes}m", *suite.argv]
+    status = lib.step(suite.name, log, command, cwd=lib.ROOT)
     lines = log.read_text(errors="replace").splitlines()
     match = COUNTS.match(lines[-1]) if lines else None
     if not match:
