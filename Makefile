@@ -25,6 +25,7 @@ help: ## this list
 	@echo
 	@echo 'TARGET=$(TARGET)   of: $(targets)'
 	@echo 'KERNEL_SRC= names a source tree or tarball, in place of the package'
+	@echo 'SIGNOFF=1   adds your Signed-off-by, with series and apply'
 
 deps: ## install the Debian packages that are missing
 	@$(H)/deps.sh

@@ -68,6 +68,7 @@ configure()
 # fresh_step: the work tree, at the base
 fresh_step()
 {
+	note "work tree at the base"
 	git -C "$linux" worktree prune
 	if ! git -C "$step" rev-parse -q --verify HEAD >/dev/null 2>&1; then
 		rm -rf "$step"
@@ -196,22 +197,33 @@ variant()
 	at "$(git -C "$linux" rev-parse HEAD)"
 }
 
+# tarball VERSION: the source of that version of the package, to stdout; the
+# installed one is there, another is fetched once
+tarball()
+{
+	local package=$cache/${SOURCE_PACKAGE}_$1_all.deb
+
+	if [[ -f $SOURCE_TARBALL &&
+	      $(dpkg-query -W -f '${Version}' "$SOURCE_PACKAGE") == "$1" ]]; then
+		cat "$SOURCE_TARBALL"
+		return
+	fi
+	if [[ ! -f $package ]]; then
+		mkdir -p "$cache/new" &&
+		(cd "$cache/new" && apt-get -q download "$SOURCE_PACKAGE=$1" >&2) &&
+		mv "$cache"/new/*.deb "$package" || return
+	fi
+	dpkg-deb --fsys-tarfile "$package" | tar -x -O ".$SOURCE_TARBALL"
+}
+
 # unpack_touched VERSION DIR: the files that the series touches, from the
 # package of that version
 unpack_touched()
 {
-	local package=$cache/${SOURCE_PACKAGE}_$1_all.deb
-
-	if [[ ! -f $package ]]; then
-		mkdir -p "$cache/new"
-		(cd "$cache/new" && apt-get -q download "$SOURCE_PACKAGE=$1")
-		mv "$cache"/new/*.deb "$package"
-	fi
-	git -C "$linux" diff --name-only --diff-filter=MD base HEAD >"$OUT/touched"
-	dpkg-deb --fsys-tarfile "$package" |
-		tar -x -O ".${SOURCE_TARBALL}" |
-		tar -x -J -C "$2" --strip-components=1 \
-			--files-from <(sed "s|^|${SOURCE_PACKAGE}/|" "$OUT/touched")
+	git -C "$linux" diff --name-only --diff-filter=MD base HEAD |
+		sed "s|^|$SOURCE_PACKAGE/|" >"$OUT/touched"
+	tarball "$1" | tar -x -J -C "$2" --strip-components=1 \
+		--files-from "$OUT/touched"
 }
 
 # push_all DIR: quilt, at fuzz 0

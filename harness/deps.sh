@@ -9,8 +9,8 @@ set -euo pipefail
 load_target
 
 packages=(
-	# the source, and what unpacks and joins it
-	${SOURCE_PACKAGE:+"$SOURCE_PACKAGE"} git python3 xz-utils patch perl
+	# what unpacks and joins the source
+	git python3 xz-utils patch perl
 	# kernel builds
 	gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio ccache
 	gcc-riscv64-linux-gnu
@@ -19,6 +19,10 @@ packages=(
 	# checks
 	shellcheck codespell sparse coccinelle quilt b4
 )
+
+if [[ -z $KERNEL_SRC && $SOURCE_PACKAGE ]]; then
+	packages+=("$SOURCE_PACKAGE")
+fi
 
 # missing PACKAGE...: those that are not installed
 missing()
