@@ -28,6 +28,7 @@ class Command:
     argv: tuple[str, ...]
     cases: int
     minutes: int
+    full: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Guest:
     kernel: str
     selftests: tuple[Selftest, ...]
     minutes: int
+    full: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,26 +50,32 @@ class Kunit:
     kernel: str
     cases: dict[str, int]
     minutes: int
+    full: bool = False
 
 
-# What the reproducer is; the only program that also runs on the stock kernel.
-FORK = Selftest("dio_fork", 1, 600)
+# The reproducer; the only program that also runs on the stock kernel.
+FORK = Selftest("dio_fork", 104, 300)
 
 SELFTESTS = (
     FORK,
+    Selftest("dio_splice", 96, 300),
+    Selftest("dio_user", 150, 600),
 )
 
-KUNIT = {
+# KUnit suites by name.
+KUNIT: dict[str, int] = {
 }
 
 SUITES: tuple[Command | Guest | Kunit, ...] = (
-    Command("static", ("harness/check.sh",), 1, 5),
-    Command("round-trip", ("harness/roundtrip.sh",), 1, 3),
+    Command("static", ("harness/check.sh",), 90, 5),
+    Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),
     Guest("selftests-debug", "debug", SELFTESTS, 20),
     Kunit("kunit", "kunit", KUNIT, 8),
     Command("patch-by-patch", ("harness/bypatch.sh",), 1, 25),
+    # Only with --full: what fails seldom.
+    Guest("selftests-rounds", "debug", SELFTESTS * 5, 60, full=True),
 )
 
 # What else may be named on the command line: several suites at once.

@@ -52,8 +52,8 @@ def built(suite: Guest | Kunit, verdict: Verdict) -> bool:
 
 def keep_tap(suite: str, programs: list[Program]) -> None:
     """Every program's report in a file of its own."""
-    for program in programs:
-        (lib.LOGS / f"{suite}-{program.name}.tap").write_text(program.text)
+    for number, program in enumerate(programs, start=1):
+        (lib.LOGS / f"{suite}-{number}-{program.name}.tap").write_text(program.text)
 
 
 def run_guest(suite: Guest) -> Verdict:
@@ -102,21 +102,27 @@ def run_suite(suite: Command | Guest | Kunit) -> Verdict:
     return verdict
 
 
-def chosen(names: list[str]) -> list[Command | Guest | Kunit]:
-    """The named suites, in the table's order; all if none is named."""
+def chosen(names: list[str], full: bool) -> list[Command | Guest | Kunit]:
+    """The named suites, in the table's order; all that fit if none is named."""
     by_name = {suite.name: suite for suite in SUITES}
     wanted = [part for name in names for part in GROUPS.get(name, (name,))]
     for name in wanted:
         if name not in by_name:
             lib.die(f"no suite '{name}'; there is: {' '.join([*by_name, *GROUPS])}")
-    return [suite for suite in SUITES if not names or suite.name in wanted]
+    if names:
+        return [suite for suite in SUITES if suite.name in wanted]
+    return [suite for suite in SUITES if full or not suite.full]
 
 
 def program() -> int:
     """Run the suites and sum up; the sum is alone on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suite", nargs="*")
-    verdicts = [run_suite(suite) for suite in chosen(parser.parse_args().suite)]
+    parser.add_argument("--full", action="store_true",
+                        help="also what does not fit into the time of a test")
+    arguments = parser.parse_args()
+    verdicts = [run_suite(suite)
+                for suite in chosen(arguments.suite, arguments.full)]
     passed, failed, skipped = (
         sum(getattr(verdict, what) for verdict in verdicts)
         for what in ("passed", "failed", "skipped"))

@@ -94,8 +94,8 @@ def judge_guest(boot: Boot, selftests: tuple[Selftest, ...], stock: bool) -> Ver
     """Judge a boot that ran selftests."""
     verdict = Verdict()
     judge_boot(verdict, boot)
-    ran = {program.name: program for program in boot.channel.programs}
-    for selftest in selftests:
-        program = ran.get(selftest.name, Program(selftest.name))
+    missing = [Program(selftest.name) for selftest in selftests]
+    ran = boot.channel.programs
+    for selftest, program in zip(selftests, ran + missing[len(ran):]):
         judge_program(verdict, program, selftest.cases, stock)
     return verdict
