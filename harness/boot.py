@@ -29,7 +29,7 @@ BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 # Memory for huge pages, and a piece of it as a device for DAX.
 COMMAND_LINE = ("console=ttyS0 panic=-1 oops=panic kasan_multi_shot "
-                "hugepages=64 memmap=64M!1G")
+                "page_poison=1 hugepages=64 memmap=64M!1G")
 
 # PID 1 says on the console every 20 s that a program is still running.
 SILENCE_SECONDS = 150

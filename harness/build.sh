@@ -11,6 +11,9 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+# What a make that called this was told is not meant for the makes below.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
 CONFIGS=$HARNESS/config
 # Options that the guest's programs name themselves.
 SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config

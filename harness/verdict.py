@@ -85,6 +85,8 @@ def judge_boot(verdict: Verdict, boot: Boot) -> None:
     """Count what went wrong with the guest itself."""
     if boot.problem:
         verdict.fail(boot.problem)
+    if boot.channel.kmemleak == "off":
+        verdict.fail(f"kmemleak had given up ({boot.console_log})")
     for line in boot.reports.new:
         verdict.fail(f"the kernel reported: {line} ({boot.console_log})")
     verdict.known += len(boot.reports.known)

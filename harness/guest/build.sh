@@ -7,6 +7,9 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
+# What a make that called this was told is not meant for the makes below.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
 GUEST=$OUT/guest
 STAGE=$GUEST/root
 # Outside of the user's path on some machines.
