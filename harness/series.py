@@ -18,6 +18,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 
 import lib
 import mailpatch
@@ -180,11 +181,18 @@ def sign(head: bytes, identity: str) -> bytes:
     return head.rstrip(b"\n") + gap + f"Signed-off-by: {identity}\n".encode()
 
 
-def number(head: bytes, index: int, total: int) -> bytes:
-    """A patch's head with its number and date."""
-    mark = f"Subject: [PATCH {index:0{len(str(total))}d}/{total}]".encode()
-    date = f"Date: {mail_date(index)}\n".encode()
-    return head.replace(b"Subject: [PATCH]", date + mark, 1)
+def number(head: bytes, index: int, total: int, thread: str) -> bytes:
+    """A patch's head with its number, its date, and its place in the thread.
+
+    b4 goes by the message's names, and wants a subject on one line.
+    """
+    if b"Subject: =?" not in head:
+        head = re.sub(rb"^(Subject: .*)\n (.*)", rb"\1 \2", head, 1, re.M)
+    fields = f"Date: {mail_date(index)}\nMessage-Id: <{index}.{thread}>\n"
+    if index:
+        fields += f"In-Reply-To: <0.{thread}>\nReferences: <0.{thread}>\n"
+    mark = f"Subject: [PATCH {index:0{len(str(total))}d}/{total}]"
+    return head.replace(b"Subject: [PATCH]", (fields + mark).encode(), 1)
 
 
 def mail_date(index: int) -> str:
@@ -193,7 +201,13 @@ def mail_date(index: int) -> str:
     return email.utils.format_datetime(when)
 
 
-def cover_letter(sources: Sources, patches: list[Patch]) -> bytes:
+def thread_name(sources: Sources, patches: Iterable[Patch]) -> str:
+    """What the names of a series' messages end with: another for any change."""
+    content = b"".join(patch.text() for patch in patches)
+    return f"{sources.target}.{mailpatch.blob_id(content).decode()[:16]}@kernel.example"
+
+
+def cover_letter(sources: Sources, patches: list[Patch], thread: str) -> bytes:
     """The cover letter: the target's text, a shortlog and the whole diffstat."""
     path = sources.folder / "cover-letter"
     if not path.is_file():
@@ -204,7 +218,7 @@ def cover_letter(sources: Sources, patches: list[Patch]) -> bytes:
     if not (subject + text).isascii():
         head += ("MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n"
                  "Content-Transfer-Encoding: 8bit\n")
-    out = number(head.encode(), 0, len(patches)).decode()
+    out = number(head.encode(), 0, len(patches), thread).decode()
     out += f"\n{text.strip()}\n\n{mailpatch.IDENTITY.split(' <')[0]} ({len(patches)}):\n"
     out += "".join(f"  {patch.subject}\n" for patch in patches) + "\n"
     if patches:
@@ -229,10 +243,12 @@ def join(sources: Sources, identity: str | None = None) -> dict[str, bytes]:
     width = max(4, len(str(len(joined))))
     numbered = {name: f"{index:0{width}d}-{name}"
                 for index, name in enumerate(joined, 1)}
-    out = {"0000-cover-letter.patch": cover_letter(sources, list(joined.values()))}
+    thread = thread_name(sources, joined.values())
+    out = {"0000-cover-letter.patch":
+           cover_letter(sources, list(joined.values()), thread)}
     for index, (name, patch) in enumerate(joined.items(), 1):
         head = sign(patch.head, identity) if identity else patch.head
-        head = number(head, index, len(joined))
+        head = number(head, index, len(joined), thread)
         out[numbered[name]] = dataclasses.replace(patch, head=head).text()
     lines = [numbered.get(line.strip(), line) for line in sources.lines()]
     out["series"] = ("\n".join(lines) + "\n").encode()
