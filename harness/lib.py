@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 HARNESS = pathlib.Path(__file__).resolve().parent
@@ -91,37 +91,30 @@ def _last_line(log: pathlib.Path) -> str:
     return lines[-1][:80] if lines else ""
 
 
-def _wait(process: subprocess.Popen[bytes], title: str, log: pathlib.Path,
-          timeout: float | None) -> int:
+def _wait(process: subprocess.Popen[bytes], title: str, log: pathlib.Path) -> int:
     """Wait for a step, saying every half minute that it is still at it."""
     since = time.monotonic()
     while True:
         try:
             return process.wait(TICK_SECONDS)
         except subprocess.TimeoutExpired:
-            spent = time.monotonic() - since
-            if timeout and spent > timeout:
-                process.kill()
-                process.wait()
-                return 124
-            note(f"  {title}: {elapsed(spent)}, at: {_last_line(log)}")
+            note(f"  {title}: {elapsed(time.monotonic() - since)}, "
+                 f"at: {_last_line(log)}")
 
 
 def step(title: str, log: pathlib.Path, command: Sequence[str | os.PathLike[str]],
-         cwd: pathlib.Path | None = None, env: Mapping[str, str] | None = None,
-         timeout: float | None = None) -> int:
+         cwd: pathlib.Path | None = None) -> int:
     """Run a command, all output to a log, progress to stdout.
 
-    Returns its status, 124 after a time-out; on failure the log's end and
-    name are shown.
+    Returns its status; on failure the log's end and name are shown.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     since = time.monotonic()
     note(title)
     with log.open("wb") as out, subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out,
-            stderr=subprocess.STDOUT, cwd=cwd, env=env) as process:
-        status = _wait(process, title, log, timeout)
+            stderr=subprocess.STDOUT, cwd=cwd) as process:
+        status = _wait(process, title, log)
     if status == 0:
         note(f"{title}: done in {elapsed(time.monotonic() - since)}")
         return 0
