@@ -30,6 +30,7 @@ void dio_begin(unsigned int nr_cases)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(nr_cases);
+	dio_target_clear();
 	ret = dio_dev_create();
 	if (ret)
 		ksft_exit_fail_msg("no device to hold: %s\n", strerror(-ret));

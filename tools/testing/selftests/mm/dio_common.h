@@ -74,6 +74,7 @@ enum dio_target {
 const char *dio_target_name(enum dio_target target);
 int dio_target_setup(enum dio_target target);
 void dio_target_teardown(enum dio_target target);
+void dio_target_clear(void);
 const char *dio_target_path(enum dio_target target);
 int dio_target_open(enum dio_target target);
 int dio_target_fill(enum dio_target target);

@@ -25,7 +25,7 @@
 #define UPPER		"dio_selftest_upper"
 #define MAX_RAM		4
 #define WANTED_SECTORS	(400ULL << 11)	/* mkfs.xfs wants more than 300 MiB */
-#define HELD_TIMEOUT	60		/* seconds; a debugging kernel is slow */
+#define HELD_TIMEOUT	20		/* seconds; a debugging kernel is slow */
 
 struct segment {
 	char path[64];
@@ -160,7 +160,7 @@ int dio_dev_create(void)
 	return upper_minor < 0 ? upper_minor : 0;
 }
 
-/* Also clears away what a test that was killed left behind. */
+/* Also of a test that was killed */
 void dio_dev_destroy(void)
 {
 	dio_dev_release();

@@ -300,6 +300,14 @@ void dio_target_teardown(enum dio_target target)
 	}
 }
 
+/* Away with what a test left behind that was killed */
+void dio_target_clear(void)
+{
+	dio_dev_release();
+	umount(MOUNT_POINT);
+	scsi_teardown();
+}
+
 int dio_target_open(enum dio_target target)
 {
 	int fd = open(dio_target_path(target), O_RDWR | O_DIRECT);

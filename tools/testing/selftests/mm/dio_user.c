@@ -24,6 +24,7 @@ static const struct dio_case bdev_cases[] = {
 	{ "write from mapped page cache", source_page_cache },
 	{ "read, 10000 segments in a page", segments_read },
 	{ "write, 10000 segments in a page", segments_write },
+	{ "2200000 holds of a page in flight", limit_pins },
 	{ "munmap in flight, libaio", dest_munmap },
 	{ "munmap in flight, io_uring", dest_munmap_uring },
 	{ "kill in flight, read", dest_kill },
@@ -66,6 +67,11 @@ static const struct dio_case file_cases[] = {
 	{ "read into DAX", dest_dax },
 };
 
+/* Slow, so not everywhere: this one is for fs/direct-io.c. */
+static const struct dio_case limit_cases[] = {
+	{ "2200000 holds of a page in flight", limit_pins },
+};
+
 static const struct dio_case btrfs_cases[] = {
 	{ "write from untouched memory", source_zero },
 	{ "write from memory shared with a child", source_forked_direct },
@@ -98,6 +104,7 @@ static const struct dio_set sets[] = {
 	{ DIO_EXT4, file_cases, ARRAY_SIZE(file_cases) },
 	{ DIO_XFS, file_cases, ARRAY_SIZE(file_cases) },
 	{ DIO_EXT2, file_cases, ARRAY_SIZE(file_cases) },
+	{ DIO_EXT2, limit_cases, ARRAY_SIZE(limit_cases) },
 	{ DIO_VFAT, file_cases, ARRAY_SIZE(file_cases) },
 	{ DIO_BTRFS, btrfs_cases, ARRAY_SIZE(btrfs_cases) },
 	{ DIO_LOOP, loop_cases, ARRAY_SIZE(loop_cases) },

@@ -49,4 +49,7 @@ bool dest_shared_file_truncate(struct dio_run *run);
 bool dest_dax(struct dio_run *run);
 bool dest_dax_truncate(struct dio_run *run);
 
+/* dio_user_limit.c */
+bool limit_pins(struct dio_run *run);
+
 #endif /* DIO_USER_H */
