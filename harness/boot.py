@@ -12,6 +12,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ import tap
 QEMU = "qemu-system-x86_64"
 INITRAMFS = lib.OUT / "guest" / "initramfs.cpio"
 KVM = pathlib.Path("/dev/kvm")
-ACCEL_CACHE = lib.ROOT / "build" / "accelerator"
+ACCEL_CACHE = lib.OUT / "accelerator"
 BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 
 # Memory for huge pages, and a piece of it as a device for DAX.
@@ -205,6 +206,8 @@ def boot(kind: str, label: str, plan: Sequence[tuple[str, int]] = ()) -> Boot:
     kernel = image(kind)
     accel = accelerator(kernel)
     append = ",".join(f"{name}:{seconds}" for name, seconds in plan)
+    # QEMU must not outlive this program, whatever ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     guest = Guest(kernel, label, accel, f"plan={append}" if append else "")
     try:
         problem = watch(guest, label,

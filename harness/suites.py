@@ -63,11 +63,15 @@ SELFTESTS = (
 )
 
 # KUnit suites by name.
-KUNIT: dict[str, int] = {
+KUNIT = {
+    "gup_pin": 25,
+    "iov_iter_extract": 48,
+    "bio_pages": 37,
 }
 
 SUITES: tuple[Command | Guest | Kunit, ...] = (
     Command("static", ("harness/check.sh",), 90, 5),
+    Command("verdicts", ("harness/check_verdict.py",), 39, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),
