@@ -9,7 +9,8 @@ load_target
 need shellcheck codespell python3 perl
 cd "$ROOT"
 
-work=$OUT/check
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 # Words that codespell takes for others: names of the kernel's.
 words=inflight
 
@@ -98,8 +99,7 @@ check_harness()
 	result "spelling: ${#sources[@]} files" spelling "${sources[@]}"
 }
 
-rm -rf "$work"
-mkdir -p "$work/text"
+mkdir "$work/text"
 check_harness
 count "$HARNESS/selfcheck.py"
 count "$HARNESS/check_series.py" "$work/text"
