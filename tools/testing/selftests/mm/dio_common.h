@@ -136,6 +136,8 @@ void dio_result(const char *text, enum dio_result stock, enum dio_result seen,
 void dio_run_sets(const struct dio_set *sets, size_t nr);
 void dio_end(void);
 bool dio_expect(bool good, const char *fmt, ...);
+bool dio_need(bool there, const char *fmt, ...);
+bool dio_target_there(enum dio_target target, int setup);
 bool dio_run_buffer(struct dio_run *run, enum dio_mem mem, size_t size,
 		    unsigned char fill);
 ssize_t dio_run_iov(struct dio_run *run, bool write, struct iovec *iov, int nr,

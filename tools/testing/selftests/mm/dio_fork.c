@@ -193,7 +193,7 @@ static bool prepare(struct fork_test *t)
 	int ret;
 
 	ret = dio_buf_alloc(&t->buf, c->mem, shape_size(c));
-	if (!dio_expect(!ret, "no buffer: %s", strerror(-ret)))
+	if (!dio_need(!ret, "no buffer: %s", strerror(-ret)))
 		return false;
 	memset(t->buf.data, t->fill, t->buf.size);
 	prepare_iov(t);
@@ -414,14 +414,14 @@ static void describe(const struct fork_test *t, char *text, size_t size)
 		 child_names[c->child]);
 }
 
-static void do_fork_case(struct fork_test *t, bool target_works)
+static void do_fork_case(struct fork_test *t, int setup)
 {
 	const struct fork_case *c = t->c;
 	enum dio_result seen = DIO_ERROR;
 	char text[160];
 	bool pins;
 
-	if (target_works && prepare(t))
+	if (dio_target_there(t->target, setup) && prepare(t))
 		seen = run_test(t);
 	pins = pins_right(t);
 	describe(t, text, sizeof(text));
@@ -436,8 +436,6 @@ static void do_fork_set(const struct fork_set *set)
 	int ret = dio_target_setup(set->target);
 	size_t i;
 
-	dio_expect(!ret, "%s: %s", dio_target_name(set->target),
-		   strerror(-ret));
 	for (i = 0; i < set->nr; i++) {
 		struct fork_test t = {
 			.c = &set->cases[i],
@@ -446,7 +444,7 @@ static void do_fork_set(const struct fork_set *set)
 			.fill = i + 1,
 		};
 
-		do_fork_case(&t, !ret);
+		do_fork_case(&t, ret);
 	}
 	dio_target_teardown(set->target);
 }

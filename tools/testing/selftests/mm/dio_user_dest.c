@@ -195,6 +195,8 @@ static bool dest_create(struct dest *dest, int map_flags)
 	unsigned char data[DEST_SIZE];
 	int ret;
 
+	if (!dio_need(!access(dest->disk, F_OK), "no %s", dest->disk))
+		return false;
 	ret = other_mount(dest);
 	if (!dio_expect(!ret, "%s: %s", dest->disk, strerror(-ret)))
 		return false;

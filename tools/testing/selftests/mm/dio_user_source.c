@@ -255,8 +255,8 @@ static bool merge_pages(struct dio_run *run, size_t pages)
 	bool merged;
 
 	if (!dio_run_buffer(run, DIO_MEM_4K, pages * DIO_PAGE, USER_FILL) ||
-	    !dio_expect(!madvise(run->buf.data, run->buf.size, MADV_MERGEABLE),
-			"no KSM"))
+	    !dio_need(!madvise(run->buf.data, run->buf.size, MADV_MERGEABLE),
+		      "no KSM"))
 		return false;
 	dio_write_file(KSM "sleep_millisecs", "10");
 	dio_write_file(KSM "pages_to_scan", "2000");
