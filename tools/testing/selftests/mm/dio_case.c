@@ -27,7 +27,7 @@ static char missing[256];	/* what the case at hand lacks, if anything */
 static bool is_missing(int ret)
 {
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO ||
-	       ret == -ENOEXEC || ret == -EACCES;
+	       ret == -ENOPKG || ret == -EACCES;
 }
 
 void dio_begin(unsigned int nr_cases)

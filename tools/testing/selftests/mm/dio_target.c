@@ -189,7 +189,7 @@ static int fs_setup(const struct target *t)
 
 	snprintf(command, sizeof(command), t->mkfs, dio_dev_path());
 	if (system(command))
-		return -ENOEXEC;	/* most likely, there is no mkfs */
+		return -ENOPKG;	/* most likely, there is no mkfs */
 	mkdir(MOUNT_POINT, 0700);
 	if (mount(dio_dev_path(), MOUNT_POINT, t->fs, MS_NOATIME, NULL))
 		return -errno;

@@ -183,7 +183,7 @@ static int other_mount(const struct dest *dest)
 		 "mkfs.ext4 -q -F -b 4096 -E nodiscard,lazy_itable_init=0 %s >/dev/null",
 		 dest->disk);
 	if (system(command))
-		return -ENOEXEC;
+		return -ENOPKG;
 	mkdir(OTHER_MOUNT, 0700);
 	return mount(dest->disk, OTHER_MOUNT, "ext4", MS_NOATIME,
 		     dest->options) ? -errno : 0;
