@@ -169,7 +169,6 @@ each_patch()
 	mapfile -t commits < <(git -C "$linux" rev-list --reverse base..HEAD)
 	total=${#commits[@]}
 	((total > 0)) || return 0
-	fresh_step
 	step "configure" "$LOGS/bypatch.config" configure_both
 	mapfile -t all < <(touched "${commits[@]}" | existing)
 	inspect "$LOGS/bypatch-base.inspect" "${all[@]}" || true
@@ -270,6 +269,7 @@ need git make gcc ccache sparse quilt "${cross}gcc"
 passed "git am: $(git -C "$linux" rev-list --count base..HEAD) patches on" \
        "$(head -n 1 "$OUT/base.from")"
 check_quilt
+fresh_step
 each_patch
 variant noblock native
 variant nommu nommu

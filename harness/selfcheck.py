@@ -393,6 +393,19 @@ class RefreshTest(Case):
         self.refuses(["changed since", "mm/new.c"], "refresh.py")
         self.assertEqual(self.project.sources(), before)
 
+    def test_keep_both(self) -> None:
+        """What patches/README says to do then: both are kept."""
+        self.make_series()
+        self.project.write(self.project.root, {"mm/new.c": "int edited;\n"})
+        self.project.commit("mm: third", {"mm/old.c": "int third;\n"})
+        self.project.git("branch", "mine")
+        self.project.git("reset", "-q", "--hard", "refreshed")
+        self.succeeds("tree.py")
+        self.project.git("rebase", "-q", "--onto", "HEAD", "refreshed@{1}", "mine")
+        self.succeeds("refresh.py")
+        self.assertEqual((self.project.root / "mm/new.c").read_text(), "int edited;\n")
+        self.assertIn("mm-third.patch", self.project.names())
+
     def test_in_the_way(self) -> None:
         """A file here that is in the way of one that a commit adds."""
         self.make_series()
