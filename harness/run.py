@@ -58,8 +58,9 @@ def conclude(stock: Boot, patched: Boot) -> int:
             print(f"{kind}: {problem}")
     lost = [sum(case.seen == "lost" for case in side.values()) for side in (old, new)]
     known = sum(verdict.known for verdict in verdicts.values())
+    spent = lib.elapsed(time.monotonic() - lib.START)
     print(f"{len(old | new)} cases; data lost: stock {lost[0]}, patched {lost[1]}; "
-          f"known reports of the base: {known}; {lib.elapsed(time.monotonic() - lib.START)}")
+          f"known reports of the base: {known}; {spent}")
     return 1 if any(verdict.failed for verdict in verdicts.values()) else 0
 
 
