@@ -68,7 +68,7 @@ int dio_dev_release(void);
 /* dio_target.c: what stands on it */
 enum dio_target {
 	DIO_BDEV, DIO_EXT4, DIO_XFS, DIO_EXT2, DIO_VFAT, DIO_LOOP, DIO_SG,
-	DIO_BTRFS, DIO_NR_TARGETS
+	DIO_BTRFS, DIO_OVERLAY, DIO_NR_TARGETS
 };
 
 const char *dio_target_name(enum dio_target target);

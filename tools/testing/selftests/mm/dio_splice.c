@@ -317,6 +317,7 @@ static const struct dio_case bdev_cases[] = {
 	{ "splice without a reader", pipe_no_reader },
 	{ "sendfile to a pipe", send_to_pipe },
 	{ "sendfile to a file", send_to_file },
+	{ "splice from a cipher", alg_splice },
 	{ "splice, reader closes in flight", race_close },
 	{ "splice, kill in flight", race_kill },
 	{ "splice, O_DIRECT off in flight", race_flip_held },
@@ -352,6 +353,7 @@ static const struct dio_set sets[] = {
 	{ DIO_XFS, file_cases, ARRAY_SIZE(file_cases) },
 	{ DIO_EXT2, file_cases, ARRAY_SIZE(file_cases) },
 	{ DIO_BTRFS, file_cases, ARRAY_SIZE(file_cases) },
+	{ DIO_OVERLAY, file_cases, ARRAY_SIZE(file_cases) },
 };
 
 int main(void)

@@ -27,4 +27,7 @@ bool race_close(struct dio_run *run);
 bool race_kill(struct dio_run *run);
 bool race_wait_for_room(struct dio_run *run);
 
+/* dio_splice_alg.c */
+bool alg_splice(struct dio_run *run);
+
 #endif /* DIO_SPLICE_H */

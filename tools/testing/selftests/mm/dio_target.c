@@ -167,10 +167,25 @@ static void scsi_teardown(void)
 	rmdir(TARGET_CORE "/iblock_0");
 }
 
+/* On top of the file system that it stands on, so that the paths stay. */
+static int overlay_setup(void)
+{
+	if (mkdir(MOUNT_POINT "/lower", 0700) ||
+	    mkdir(MOUNT_POINT "/upper", 0700) ||
+	    mkdir(MOUNT_POINT "/work", 0700) ||
+	    mount("none", MOUNT_POINT, "overlay", 0, "lowerdir=" MOUNT_POINT
+		  "/lower,upperdir=" MOUNT_POINT "/upper,workdir=" MOUNT_POINT
+		  "/work"))
+		return -errno;
+	return 0;
+}
+
+#define MKFS_EXT4 \
+	"mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0 %s 65536 >/dev/null"
+
 static const struct target targets[DIO_NR_TARGETS] = {
 	[DIO_BDEV] = { "block device" },
-	[DIO_EXT4] = { "ext4", "ext4",
-		"mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0 %s 65536 >/dev/null" },
+	[DIO_EXT4] = { "ext4", "ext4", MKFS_EXT4 },
 	[DIO_XFS] = { "xfs", "xfs", "mkfs.xfs -q -f -K %s" },
 	[DIO_EXT2] = { "ext2", "ext2",
 		"mkfs.ext2 -q -F -E nodiscard %s 65536 >/dev/null" },
@@ -181,6 +196,7 @@ static const struct target targets[DIO_NR_TARGETS] = {
 	[DIO_SG] = { "SCSI disk", .setup = scsi_setup,
 		     .teardown = scsi_teardown },
 	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f -K %s >/dev/null" },
+	[DIO_OVERLAY] = { "overlayfs", "ext4", MKFS_EXT4, overlay_setup },
 };
 
 static int fs_setup(const struct target *t)
@@ -283,9 +299,15 @@ int dio_target_setup(enum dio_target target)
 
 	if (t->fs)
 		ret = fs_setup(t);
-	else if (t->setup)
+	if (!ret && t->setup)
 		ret = t->setup();
 	return ret ? ret : dio_target_fill(target);
+}
+
+static void unmount_all(void)
+{
+	while (!umount(MOUNT_POINT))
+		;
 }
 
 void dio_target_teardown(enum dio_target target)
@@ -293,7 +315,7 @@ void dio_target_teardown(enum dio_target target)
 	const struct target *t = &targets[target];
 
 	if (t->fs) {
-		umount(MOUNT_POINT);
+		unmount_all();
 		rmdir(MOUNT_POINT);
 	} else if (t->teardown) {
 		t->teardown();
@@ -304,7 +326,7 @@ void dio_target_teardown(enum dio_target target)
 void dio_target_clear(void)
 {
 	dio_dev_release();
-	umount(MOUNT_POINT);
+	unmount_all();
 	scsi_teardown();
 }
 
