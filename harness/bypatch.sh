@@ -222,8 +222,8 @@ tarball()
 # package of that version
 unpack_touched()
 {
-	git -C "$linux" diff --name-only --diff-filter=MD base HEAD |
-		sed "s|^|$SOURCE_PACKAGE/|" >"$OUT/touched"
+	git -C "$linux" log --format= --name-only --diff-filter=MD base..HEAD |
+		sort -u | sed "s|^|$SOURCE_PACKAGE/|" >"$OUT/touched"
 	tarball "$1" | tar -x -J -C "$2" --strip-components=1 \
 		--files-from "$OUT/touched"
 }
