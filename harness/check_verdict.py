@@ -34,7 +34,7 @@ PATCHED: dict[str, tuple[str, str | None]] = {
     "lost": (port(GOOD.replace("kept", "lost", 1)), "saw lost"),
     "not ok": (port(GOOD.replace("ok 2", "not ok 2")), "not ok"),
     "a pin that stays": (port(GOOD.replace("+3 -3", "+3 -2")), "gave back 2"),
-    "a skip": (port(GOOD.replace("ok 2 b", "ok 2 b # SKIP none")), "skipped"),
+    "a skip": (port(GOOD.replace("ok 2 b", "ok 2 # SKIP b: none")), "b: none: skipped"),
     "fewer than expected": (port("1..1\nok 1 a\n"), "1 cases, expected 2"),
     "more than expected": (port(GOOD.replace("1..2", "1..3") + "ok 3 c\n"), "set the"),
     "fewer than planned": (port(GOOD.replace("1..2", "1..3")), "planned 3"),

@@ -58,8 +58,8 @@ FORK = Selftest("dio_fork", 104, 300)
 
 SELFTESTS = (
     FORK,
-    Selftest("dio_splice", 96, 300),
-    Selftest("dio_user", 150, 600),
+    Selftest("dio_splice", 117, 300),
+    Selftest("dio_user", 152, 600),
 )
 
 # KUnit suites by name.
