@@ -70,14 +70,14 @@ KUNIT = {
 }
 
 SUITES: tuple[Command | Guest | Kunit, ...] = (
-    Command("static", ("harness/check.sh",), 90, 5),
+    Command("static", ("harness/check.sh",), 188, 5),
     Command("verdicts", ("harness/check_verdict.py",), 39, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),
     Guest("selftests-debug", "debug", SELFTESTS, 20),
     Kunit("kunit", "kunit", KUNIT, 8),
-    Command("patch-by-patch", ("harness/bypatch.sh",), 1, 25),
+    Command("patch-by-patch", ("harness/bypatch.sh",), 33, 25),
     # Only with --full: what fails seldom.
     Guest("selftests-rounds", "debug", SELFTESTS * 5, 60, full=True),
 )
