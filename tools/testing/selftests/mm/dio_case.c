@@ -15,6 +15,8 @@
 #include "../kselftest.h"
 #include "dio_common.h"
 
+#define CLEAR_TIMEOUT	10
+
 static const char * const result_names[] = {
 	[DIO_LOST] = "lost",
 	[DIO_KEPT] = "kept",
@@ -30,6 +32,21 @@ static bool is_missing(int ret)
 	       ret == -ENOPKG || ret == -EACCES;
 }
 
+/* A test that was killed with its I/O held only ends when that is released. */
+static int create_device(void)
+{
+	double deadline = dio_now() + CLEAR_TIMEOUT;
+	int ret;
+
+	for (;;) {
+		dio_target_clear();
+		ret = dio_dev_create();
+		if (ret != -EBUSY || dio_now() > deadline)
+			return ret;
+		dio_sleep_ms(100);
+	}
+}
+
 void dio_begin(unsigned int nr_cases)
 {
 	int ret;
@@ -39,8 +56,7 @@ void dio_begin(unsigned int nr_cases)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(nr_cases);
-	dio_target_clear();
-	ret = dio_dev_create();
+	ret = create_device();
 	if (is_missing(ret))
 		ksft_exit_skip("no device to hold: %s\n", strerror(-ret));
 	if (ret)

@@ -36,14 +36,16 @@ struct target {
 };
 
 static char loop_path[64];
+static int loop_fd;
 static char scsi_path[64];
 
+/* Gone with the last one who has it open, be that a test that is killed. */
 static int loop_setup(void)
 {
 	struct loop_config config = {
-		.info = { .lo_flags = LO_FLAGS_DIRECT_IO },
+		.info = { .lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_AUTOCLEAR },
 	};
-	int control, loop, nr, ret = 0;
+	int control, nr, ret = 0;
 
 	control = open("/dev/loop-control", O_RDWR);
 	if (control < 0)
@@ -51,24 +53,18 @@ static int loop_setup(void)
 	nr = ioctl(control, LOOP_CTL_GET_FREE);
 	close(control);
 	snprintf(loop_path, sizeof(loop_path), "/dev/loop%d", nr);
-	loop = open(loop_path, O_RDWR);
+	loop_fd = open(loop_path, O_RDWR);
 	config.fd = open(dio_dev_path(), O_RDWR);
-	if (loop < 0 || (int)config.fd < 0 ||
-	    ioctl(loop, LOOP_CONFIGURE, &config))
+	if (loop_fd < 0 || (int)config.fd < 0 ||
+	    ioctl(loop_fd, LOOP_CONFIGURE, &config))
 		ret = -errno;
 	close(config.fd);
-	close(loop);
 	return ret;
 }
 
 static void loop_teardown(void)
 {
-	int loop = open(loop_path, O_RDWR);
-
-	if (loop < 0)
-		return;
-	ioctl(loop, LOOP_CLR_FD);
-	close(loop);
+	close(loop_fd);
 }
 
 static int make_dir(const char *path)

@@ -179,6 +179,7 @@ static int other_mount(const struct dest *dest)
 {
 	char command[128];
 
+	umount(OTHER_MOUNT);	/* a test that was killed left it */
 	snprintf(command, sizeof(command),
 		 "mkfs.ext4 -q -F -b 4096 -E nodiscard,lazy_itable_init=0 %s >/dev/null",
 		 dest->disk);
