@@ -410,12 +410,28 @@ static void refuse_slow_hugetlb(struct kunit *test)
 	check_refuse(test, &p, HUGETLB_ROOM, pin_slow);
 }
 
+/* folio_add_pins() wants a page that is pinned: do so, and count from there. */
+static void pin_first(struct kunit *test, struct pin_page *p)
+{
+	KUNIT_ASSERT_EQ(test, pin_fast(p), 0);
+	p->refs = folio_ref_count(p->folio);
+	p->pins = kunit_page_pins(p->page);
+	p->count = kunit_read_pins();
+}
+
+static void check_refuse_add(struct kunit *test, struct pin_page *p)
+{
+	pin_first(test, p);
+	check_refuse(test, p, 1, pin_add);
+	unpin_user_folio(p->folio, 1);
+}
+
 static void refuse_add_small(struct kunit *test)
 {
 	struct pin_page p;
 
 	pin_page_small(test, &p);
-	check_refuse(test, &p, 1, pin_add);
+	check_refuse_add(test, &p);
 }
 
 static void refuse_add_large(struct kunit *test)
@@ -423,7 +439,7 @@ static void refuse_add_large(struct kunit *test)
 	struct pin_page p;
 
 	pin_page_large(test, &p);
-	check_refuse(test, &p, 1, pin_add);
+	check_refuse_add(test, &p);
 }
 
 /* All of the pins asked for, or none, however many they are. */
@@ -432,8 +448,10 @@ static void check_refuse_many(struct kunit *test, struct pin_page *p)
 	static const unsigned int too_many[] = {
 		5, 1 << 20, 1 << 21, 1 << 22, INT_MAX, 1U << 31, UINT_MAX,
 	};
-	int i, extra = leave_room(p, 4);
+	int i, extra;
 
+	pin_first(test, p);
+	extra = leave_room(p, 4);
 	for (i = 0; i < ARRAY_SIZE(too_many); i++)
 		KUNIT_EXPECT_EQ(test, folio_add_pins(p->folio, too_many[i]),
 				-ENOMEM);
@@ -444,6 +462,7 @@ static void check_refuse_many(struct kunit *test, struct pin_page *p)
 	unpin_user_folio(p->folio, 4);
 	folio_ref_sub(p->folio, extra);
 	expect_pins(test, p, 0, 4);
+	unpin_user_folio(p->folio, 1);
 }
 
 static void refuse_many_small(struct kunit *test)
