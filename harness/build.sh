@@ -24,7 +24,7 @@ choose()
 {
 	TREE=$OUT/linux
 	FRAGMENTS=("$CONFIGS/guest.config" "$SELFTESTS")
-	OBJECTS=1500
+	OBJECTS=1600
 	case $1 in
 	stock)
 		TREE=$OUT/base
@@ -33,11 +33,11 @@ choose()
 		;;
 	debug)
 		FRAGMENTS+=("$CONFIGS/debug.config")
-		OBJECTS=1600
+		OBJECTS=1700
 		;;
 	kunit)
 		FRAGMENTS=("$CONFIGS/kunit.config")
-		OBJECTS=800
+		OBJECTS=1050
 		;;
 	*)
 		die "no kernel kind '$1'; there is: stock patched debug kunit"
