@@ -135,6 +135,17 @@ static int scsi_find(void)
 	return entry ? 0 : -ENODEV;
 }
 
+/* The node is there before the disk can be opened. */
+static bool scsi_opens(void)
+{
+	int fd = open(scsi_path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 static int scsi_setup(void)
 {
 	double deadline = dio_now() + SCSI_TIMEOUT;
@@ -145,7 +156,7 @@ static int scsi_setup(void)
 		ret = fabric_setup();
 	if (!ret)
 		ret = scsi_find();
-	while (!ret && access(scsi_path, R_OK | W_OK)) {
+	while (!ret && !scsi_opens()) {
 		if (dio_now() > deadline)
 			return -ENODEV;
 		dio_sleep_ms(10);
