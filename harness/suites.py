@@ -77,8 +77,9 @@ SUITES: tuple[Command | Guest | Kunit, ...] = (
     Guest("selftests-plain", "patched", SELFTESTS, 12),
     Guest("selftests-debug", "debug", SELFTESTS, 20),
     Kunit("kunit", "kunit", KUNIT, 8),
-    Command("patch-by-patch", ("harness/bypatch.sh",), 33, 25),
-    # Only with --full: what fails seldom.
+    Command("apply", ("harness/bypatch.sh", "apply"), 3, 6),
+    # Only with --full: what takes long, and what fails seldom.
+    Command("patch-by-patch", ("harness/bypatch.sh",), 33, 60, full=True),
     Guest("selftests-rounds", "debug", SELFTESTS * 5, 60, full=True),
 )
 
