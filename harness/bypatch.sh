@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bypatch.sh [apply]: patch by patch. The series applies with git am and, at fuzz 0, with quilt to
-# the oldest and the newest package that the archive offers; after each patch
-# a small kernel builds, and so do the files it touches in a larger one, where
-# sparse and W=1 say nothing that they do not say about the base; at the end it
-# builds without an MMU and without the block layer. With 'apply', nothing is
-# built. The last line sums up.
+# bypatch.sh [apply]: patch by patch. The series applies with git am and, at
+# fuzz 0, with quilt to the oldest and the newest package that the archive
+# offers; after each patch a small kernel builds, and so do the files it touches
+# in a larger one, where sparse and W=1 say nothing that they do not say about
+# the base; at the end it builds without an MMU and without the block layer.
+# With 'apply', nothing is built. The last line sums up.
 #
 # All patches share one work tree and two object directories, so that each
 # build compiles only what its patch changes.
