@@ -803,27 +803,44 @@ static void map_user_many(struct kunit *test)
 	check_map_user(test, u, 14);
 }
 
-static void check_map_user_unmapped(struct kunit *test, size_t from,
-				    long acquired)
+/* Fail to do so. */
+static void expect_map_user_error(struct kunit *test, struct user_buf *u,
+				  struct request *rq, int error, long acquired)
 {
-	struct user_buf *u = make_user_small(test);
-	struct request *rq = make_request(test);
-	size_t end = USER_PAGES * P;
-
-	vm_munmap((unsigned long)u->uaddr + end, 2 * P);
-	add_segment(u, from, end);
-	add_segment(u, end, end + 512);
-	KUNIT_EXPECT_EQ(test, -EFAULT,
+	KUNIT_EXPECT_EQ(test, error,
 			blk_rq_map_user_iov(rq->q, rq, NULL, &u->iter,
 					    GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, rq->bio);
 	expect_unpinned(test, u, acquired);
 }
 
+static void check_map_user_unmapped(struct kunit *test, size_t from,
+				    long acquired)
+{
+	struct user_buf *u = make_user_small(test);
+	size_t end = USER_PAGES * P;
+
+	vm_munmap((unsigned long)u->uaddr + end, 2 * P);
+	add_segment(u, from, end);
+	add_segment(u, end, end + 512);
+	expect_map_user_error(test, u, make_request(test), -EFAULT, acquired);
+}
+
 static void map_user_unmapped(struct kunit *test)
 {
 	check_map_user_unmapped(test, (USER_PAGES - 2) * P, 2);
 	check_map_user_unmapped(test, 0, USER_PAGES);
+}
+
+/* What does not fit into one bio goes to the next, but not into the request. */
+static void map_user_too_large(struct kunit *test)
+{
+	struct user_buf *u = make_user_small(test);
+	struct request *rq = make_request(test);
+
+	rq->q->limits.max_hw_sectors = 3 * P / SECTOR_SIZE;
+	add_segment(u, 0, 8 * P);
+	expect_map_user_error(test, u, rq, -EINVAL, 8 + 5);
 }
 
 static struct kunit_case bio_pages_cases[] = {
@@ -864,6 +881,7 @@ static struct kunit_case bio_pages_cases[] = {
 	KUNIT_CASE(map_user_merged),
 	KUNIT_CASE(map_user_many),
 	KUNIT_CASE(map_user_unmapped),
+	KUNIT_CASE(map_user_too_large),
 	{}
 };
 

@@ -52,28 +52,6 @@ kmake()
 	make -C "$TREE" O="$OBJ" CC="$HARNESS/cc.sh" "$@"
 }
 
-# lost_options: requested options that the configuration does not have. Where
-# two fragments name one option, the later counts.
-lost_options()
-{
-	awk '
-	function symbol(line) {
-		sub(/^# /, "", line)
-		sub(/[= ].*/, "", line)
-		return line
-	}
-	!/^(# )?CONFIG_[A-Za-z0-9_]+(=| is not set$)/ { next }
-	FILENAME == ARGV[ARGC - 1] { have[symbol($0)] = $0; next }
-	{ want[symbol($0)] = $0 }
-	END {
-		for (s in want) {
-			off = "# " s " is not set"
-			if (want[s] != ((s in have) ? have[s] : off))
-				print want[s]
-		}
-	}' "${FRAGMENTS[@]}" "$OBJ/.config" | sort
-}
-
 # A configuration that is what is there already keeps its time stamp, so that
 # nothing is done again.
 configure()
@@ -90,7 +68,7 @@ configure()
 	if cmp -s "$OBJ/.config" "$OBJ/.config.before"; then
 		mv "$OBJ/.config.before" "$OBJ/.config"
 	fi
-	lost=$(lost_options)
+	lost=$(lost_options "${FRAGMENTS[@]}" "$OBJ/.config")
 	if [[ $lost ]]; then
 		echo "Options that did not survive in $OBJ/.config:"
 		echo "$lost"

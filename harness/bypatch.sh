@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bypatch.sh [apply]: patch by patch. The series applies with git am and, at
-# fuzz 0, with quilt to the oldest and the newest package that the archive
-# offers; after each patch a small kernel builds, and so do the files it touches
-# in a larger one, where sparse and W=1 say nothing that they do not say about
-# the base; at the end it builds without an MMU and without the block layer.
-# With 'apply', nothing is built. The last line sums up.
+# bypatch.sh: patch by patch. The series applies with git am and, at fuzz 0, with
+# quilt to the oldest and the newest package that the archive offers; after each
+# patch a small kernel builds, and so do the files it touches in a larger one,
+# where sparse and W=1 say nothing that they do not say about the base; after
+# each stage it starts, and the KUnit suites pass; at the end it builds without
+# an MMU and without the block layer. The last line sums up.
 #
 # All patches share one work tree and two object directories, so that each
 # build compiles only what its patch changes.
@@ -67,6 +67,20 @@ configure()
 	fi
 }
 
+# check_configuration OBJECTS FRAGMENT...: has it all that they ask for?
+check_configuration()
+{
+	local obj=$1 lost
+
+	shift
+	lost=$(cd "$configs" && lost_options "$@" "$OUT/obj-$obj/.config")
+	if [[ $lost ]]; then
+		failed "configuration $obj, which lost:" "${lost//$'\n'/, }"
+	else
+		passed "configuration $obj"
+	fi
+}
+
 # configure_both: for the kernel of each patch, and for inspection
 configure_both()
 {
@@ -111,10 +125,11 @@ existing()
 	done
 }
 
-# inspect LOG FILE...: compile these with sparse and W=1
+# inspect LOG FILE...: compile these with sparse and W=1. make does not say so
+# when the configuration leaves one out.
 inspect()
 {
-	local log=$1
+	local file log=$1
 
 	shift
 	if (($# == 0)); then
@@ -122,7 +137,13 @@ inspect()
 		return
 	fi
 	watch "sparse, W=1 on $# files" "$log" \
-		native inspect -k C=2 W=1 "${@/%.c/.o}"
+		native inspect -k C=2 W=1 "${@/%.c/.o}" || return
+	for file in "$@"; do
+		if ! grep -q "^  CHECK .*/$file\$" "$log"; then
+			echo "error: $file: not in this configuration" >>"$log"
+			return 1
+		fi
+	done
 }
 
 # build_patch COMMIT LOG FILE...: the kernel, and the files it touches; $name is
@@ -163,20 +184,51 @@ one_patch()
 	fi
 }
 
+# stage_ends: the number of each stage's last patch
+stage_ends()
+{
+	awk '/^[^#]/ { n++ } /^# Stage/ && n { print n } END { print n }' \
+		"$OUT/series/series"
+}
+
+# start_kernel: build what can be booted, and boot it
+start_kernel()
+{
+	native bypatch bzImage && "$HARNESS/stage.py" bypatch
+}
+
+# one_stage NUMBER: the kernel after this patch
+one_stage()
+{
+	local log=$LOGS/bypatch-$1.boot
+
+	if watch "boot after patch $1" "$log" start_kernel; then
+		passed "starts: $1/$total, $(tail -n 1 "$log")"
+	else
+		tail -n 5 "$log"
+		failed "starts: $1/$total; the log: $log"
+	fi
+}
+
 each_patch()
 {
-	local commits all commit number=0 total
+	local commits all ends commit number=0 total
 
 	mapfile -t commits < <(git -C "$linux" rev-list --reverse base..HEAD)
 	total=${#commits[@]}
 	((total > 0)) || return 0
 	step "configure" "$LOGS/bypatch.config" configure_both
+	mapfile -t ends < <(stage_ends)
 	mapfile -t all < <(touched "${commits[@]}" | existing)
-	inspect "$LOGS/bypatch-base.inspect" "${all[@]}" || true
+	inspect "$LOGS/bypatch-base.inspect" "${all[@]}" ||
+		die "the base is not compiled; the log: $LOGS/bypatch-base.inspect"
 	for commit in "${commits[@]}"; do
 		number=$((number + 1))
 		one_patch "$number" "$commit"
+		[[ " ${ends[*]} " != *" $number "* ]] || one_stage "$number"
 	done
+	check_configuration bypatch bypatch.config
+	check_configuration inspect bypatch.config inspect.config
 }
 
 # variant NAME MAKER: build the whole series in another configuration. Where
@@ -186,6 +238,7 @@ variant()
 	local name=$1 maker=$2 log=$LOGS/bypatch-$1
 
 	configure "$maker" "$name" "$name.config" >"$log.config" 2>&1 || true
+	check_configuration "$name" "$name.config"
 	if attempt "build $name" "$log.build" "$maker" "$name" vmlinux; then
 		passed "builds: $name"
 		return
@@ -270,10 +323,9 @@ need git make gcc ccache sparse quilt "${cross}gcc"
 passed "git am: $(git -C "$linux" rev-list --count base..HEAD) patches on" \
        "$(head -n 1 "$OUT/base.from")"
 check_quilt
-if [[ ${1-} != apply ]]; then
-	fresh_step
-	each_patch
-	variant noblock native
-	variant nommu nommu
-fi
+"$HARNESS/guest/build.sh"
+fresh_step
+each_patch
+variant noblock native
+variant nommu nommu
 summary

@@ -68,13 +68,7 @@ def program() -> int:
     """The command line: the files to check."""
     tally = lib.Tally()
     for name in sys.argv[1:]:
-        faults = file_faults(pathlib.Path(name))
-        for fault in faults:
-            print(f"  {name}: {fault}")
-        if faults:
-            tally.fail(f"python: {name}")
-        else:
-            tally.ok(f"python: {name}")
+        tally.judge(f"python: {name}", file_faults(pathlib.Path(name)))
     return tally.summary()
 
 

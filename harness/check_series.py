@@ -52,13 +52,7 @@ def message_faults(patch: Patch) -> Iterator[str]:
 def check_messages(tally: lib.Tally, patches: dict[str, Patch]) -> None:
     """Check every patch's message."""
     for name, patch in patches.items():
-        faults = list(message_faults(patch))
-        for fault in faults:
-            print(f"  {name}: {fault}")
-        if faults:
-            tally.fail(f"message: {name}")
-        else:
-            tally.ok(f"message: {name}")
+        tally.judge(f"message: {name}", list(message_faults(patch)))
 
 
 def check_unused(tally: lib.Tally, sources: Sources, patches: dict[str, Patch]) -> None:
@@ -68,13 +62,9 @@ def check_unused(tally: lib.Tally, sources: Sources, patches: dict[str, Patch]) 
     used |= {files / path for patch in patches.values() for path in patch.adds}
     there = [*sources.folder.glob("*.patch"),
              *(path for path in files.rglob("*") if path.is_file())]
-    unused = [sources.show(path) for path in there if path not in used]
-    for path in unused:
-        print(f"  {path} is not in the series")
-    if unused:
-        tally.fail("series: files that it does not use")
-    else:
-        tally.ok(f"series: {len(patches)} patches, every file used")
+    tally.judge(f"series: {len(patches)} patches, every file used",
+                [f"{sources.show(path)} is not in the series"
+                 for path in there if path not in used])
 
 
 def check_maintainers(tally: lib.Tally, sources: Sources, patches: dict[str, Patch]) -> None:
@@ -125,12 +115,7 @@ def check_kernel_doc(tally: lib.Tally, scratch: Scratch, patches: dict[str, Patc
         faults = [*(kernel_doc(scratch.path, path) - before).elements(),
                   *(f"{path}: {name}() is exported without kernel-doc"
                     for name in undocumented(scratch, patches, path))]
-        for fault in faults:
-            print(f"  {fault}")
-        if faults:
-            tally.fail(f"kernel-doc: {path}")
-        else:
-            tally.ok(f"kernel-doc: {path}")
+        tally.judge(f"kernel-doc: {path}", faults)
 
 
 def checkpatch(patch: pathlib.Path) -> str:
@@ -145,11 +130,7 @@ def check_checkpatch(tally: lib.Tally, files: list[pathlib.Path]) -> None:
     """checkpatch has nothing to say about any patch."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, said in zip(files, pool.map(checkpatch, files)):
-            if said:
-                print(*(f"  {line}" for line in said.splitlines()), sep="\n")
-                tally.fail(f"checkpatch: {path.name}")
-            else:
-                tally.ok(f"checkpatch: {path.name}")
+            tally.judge(f"checkpatch: {path.name}", said.splitlines())
 
 
 def write_texts(folder: pathlib.Path, patches: dict[str, Patch]) -> None:

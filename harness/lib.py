@@ -143,6 +143,15 @@ class Tally:
         self.failed += 1
         note(f"FAIL  {what}")
 
+    def judge(self, what: str, faults: Sequence[str]) -> None:
+        """Passed without faults; failed with some, which are shown first."""
+        for fault in faults:
+            print(f"  {fault}")
+        if faults:
+            self.fail(what)
+        else:
+            self.ok(what)
+
     def skip(self, what: str) -> None:
         """One more skipped."""
         self.skipped += 1

@@ -70,6 +70,28 @@ load_target()
 	. "$facts"
 }
 
+# lost_options FRAGMENT... CONFIG: requested options that the configuration does
+# not have. Where two fragments name one option, the later counts.
+lost_options()
+{
+	awk '
+	function symbol(line) {
+		sub(/^# /, "", line)
+		sub(/[= ].*/, "", line)
+		return line
+	}
+	!/^(# )?CONFIG_[A-Za-z0-9_]+(=| is not set$)/ { next }
+	FILENAME == ARGV[ARGC - 1] { have[symbol($0)] = $0; next }
+	{ want[symbol($0)] = $0 }
+	END {
+		for (s in want) {
+			off = "# " s " is not set"
+			if (want[s] != ((s in have) ? have[s] : off))
+				print want[s]
+		}
+	}' "$@" | sort
+}
+
 # disk_full LOG: did the last command fail for want of space?
 disk_full()
 {

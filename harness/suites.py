@@ -58,7 +58,7 @@ FORK = Selftest("dio_fork", 104, 300)
 
 SELFTESTS = (
     FORK,
-    Selftest("dio_splice", 117, 300),
+    Selftest("dio_splice", 119, 300),
     Selftest("dio_user", 152, 600),
 )
 
@@ -66,20 +66,19 @@ SELFTESTS = (
 KUNIT = {
     "gup_pin": 25,
     "iov_iter_extract": 48,
-    "bio_pages": 37,
+    "bio_pages": 38,
 }
 
 SUITES: tuple[Command | Guest | Kunit, ...] = (
-    Command("static", ("harness/check.sh",), 188, 5),
+    Command("static", ("harness/check.sh",), 190, 5),
     Command("verdicts", ("harness/check_verdict.py",), 39, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),
     Guest("selftests-debug", "debug", SELFTESTS, 20),
     Kunit("kunit", "kunit", KUNIT, 8),
-    Command("apply", ("harness/bypatch.sh", "apply"), 3, 6),
+    Command("patch-by-patch", ("harness/bypatch.sh",), 81, 35),
     # Only with --full: what takes long, and what fails seldom.
-    Command("patch-by-patch", ("harness/bypatch.sh",), 33, 60, full=True),
     Guest("selftests-rounds", "debug", SELFTESTS * 5, 60, full=True),
 )
 

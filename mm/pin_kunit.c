@@ -13,12 +13,6 @@
 /* GUP_PIN_REF_LIMIT of mm/gup.c: a pin must not bring references past it. */
 #define REF_LIMIT	(INT_MAX / 2)
 
-/*
- * For hugetlb both paths take the references of a pin before they ask for room
- * for it, so they stop one pin earlier.
- */
-#define HUGETLB_ROOM	2
-
 #define SMALL_PAGES	8
 
 /* A page of user memory, and what there was on it before the test. */
@@ -98,6 +92,16 @@ static void pin_page_hugetlb(struct kunit *test, struct pin_page *p)
 }
 #endif
 
+static void with_page(struct kunit *test,
+		      void (*init)(struct kunit *test, struct pin_page *p),
+		      void (*check)(struct kunit *test, struct pin_page *p))
+{
+	struct pin_page p;
+
+	init(test, &p);
+	check(test, &p);
+}
+
 /* References that @pins pins of the page cost. */
 static int pin_cost(const struct pin_page *p, int pins)
 {
@@ -163,26 +167,17 @@ static void check_add_pins(struct kunit *test, struct pin_page *p)
 
 static void add_pins_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_add_pins(test, &p);
+	with_page(test, pin_page_small, check_add_pins);
 }
 
 static void add_pins_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_add_pins(test, &p);
+	with_page(test, pin_page_large, check_add_pins);
 }
 
 static void add_pins_hugetlb(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_hugetlb(test, &p);
-	check_add_pins(test, &p);
+	with_page(test, pin_page_hugetlb, check_add_pins);
 }
 
 /*
@@ -225,18 +220,12 @@ static void check_fork(struct kunit *test, struct pin_page *p)
 
 static void fork_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_fork(test, &p);
+	with_page(test, pin_page_small, check_fork);
 }
 
 static void fork_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_fork(test, &p);
+	with_page(test, pin_page_large, check_fork);
 }
 
 /* Giving many pins back in one step. */
@@ -254,26 +243,17 @@ static void check_unpin_folio(struct kunit *test, struct pin_page *p)
 
 static void unpin_folio_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_unpin_folio(test, &p);
+	with_page(test, pin_page_small, check_unpin_folio);
 }
 
 static void unpin_folio_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_unpin_folio(test, &p);
+	with_page(test, pin_page_large, check_unpin_folio);
 }
 
 static void unpin_folio_hugetlb(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_hugetlb(test, &p);
-	check_unpin_folio(test, &p);
+	with_page(test, pin_page_hugetlb, check_unpin_folio);
 }
 
 /* A range of pages of one folio, pinned page by page. */
@@ -362,52 +342,53 @@ static void check_refuse(struct kunit *test, struct pin_page *p, int room,
 	expect_pins(test, p, 0, 2);
 }
 
+/*
+ * For hugetlb both paths take the references of a pin before they ask for room
+ * for it, so they stop one pin earlier.
+ */
+static int room_for_pin(const struct pin_page *p)
+{
+	return folio_test_hugetlb(p->folio) ? 2 : 1;
+}
+
+static void check_refuse_fast(struct kunit *test, struct pin_page *p)
+{
+	check_refuse(test, p, room_for_pin(p), pin_fast);
+}
+
+static void check_refuse_slow(struct kunit *test, struct pin_page *p)
+{
+	check_refuse(test, p, room_for_pin(p), pin_slow);
+}
+
 static void refuse_fast_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_refuse(test, &p, 1, pin_fast);
+	with_page(test, pin_page_small, check_refuse_fast);
 }
 
 static void refuse_fast_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_refuse(test, &p, 1, pin_fast);
+	with_page(test, pin_page_large, check_refuse_fast);
 }
 
 static void refuse_fast_hugetlb(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_hugetlb(test, &p);
-	check_refuse(test, &p, HUGETLB_ROOM, pin_fast);
+	with_page(test, pin_page_hugetlb, check_refuse_fast);
 }
 
 static void refuse_slow_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_refuse(test, &p, 1, pin_slow);
+	with_page(test, pin_page_small, check_refuse_slow);
 }
 
 static void refuse_slow_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_refuse(test, &p, 1, pin_slow);
+	with_page(test, pin_page_large, check_refuse_slow);
 }
 
 static void refuse_slow_hugetlb(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_hugetlb(test, &p);
-	check_refuse(test, &p, HUGETLB_ROOM, pin_slow);
+	with_page(test, pin_page_hugetlb, check_refuse_slow);
 }
 
 /* folio_add_pins() wants a page that is pinned: do so, and count from there. */
@@ -428,18 +409,12 @@ static void check_refuse_add(struct kunit *test, struct pin_page *p)
 
 static void refuse_add_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_refuse_add(test, &p);
+	with_page(test, pin_page_small, check_refuse_add);
 }
 
 static void refuse_add_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_refuse_add(test, &p);
+	with_page(test, pin_page_large, check_refuse_add);
 }
 
 /* All of the pins asked for, or none, however many they are. */
@@ -467,18 +442,12 @@ static void check_refuse_many(struct kunit *test, struct pin_page *p)
 
 static void refuse_many_small(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_small(test, &p);
-	check_refuse_many(test, &p);
+	with_page(test, pin_page_small, check_refuse_many);
 }
 
 static void refuse_many_large(struct kunit *test)
 {
-	struct pin_page p;
-
-	pin_page_large(test, &p);
-	check_refuse_many(test, &p);
+	with_page(test, pin_page_large, check_refuse_many);
 }
 
 /* A range is pinned as far as it goes. */

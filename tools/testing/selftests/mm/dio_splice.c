@@ -318,6 +318,8 @@ static const struct dio_case bdev_cases[] = {
 	{ "sendfile to a pipe", send_to_pipe },
 	{ "sendfile to a file", send_to_file },
 	{ "splice from a cipher", alg_splice },
+	{ "splice from FUSE", fuse_splice },
+	{ "splice from FUSE through overlayfs", fuse_splice_overlay },
 	{ "splice, reader closes in flight", race_close },
 	{ "splice, kill in flight", race_kill },
 	{ "splice, O_DIRECT off in flight", race_flip_held },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the two parts of dio_splice share. */
+/* What the parts of dio_splice share. */
 #ifndef DIO_SPLICE_H
 #define DIO_SPLICE_H
 
@@ -29,5 +29,9 @@ bool race_wait_for_room(struct dio_run *run);
 
 /* dio_splice_alg.c */
 bool alg_splice(struct dio_run *run);
+
+/* dio_splice_fuse.c */
+bool fuse_splice(struct dio_run *run);
+bool fuse_splice_overlay(struct dio_run *run);
 
 #endif /* DIO_SPLICE_H */
