@@ -23,7 +23,8 @@ SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
 choose()
 {
 	TREE=$OUT/linux
-	FRAGMENTS=("$CONFIGS/guest.config" "$SELFTESTS")
+	FRAGMENTS=("$CONFIGS/guest.config" "$CONFIGS/guest-$TARGET.config"
+		   "$SELFTESTS")
 	OBJECTS=1600
 	case $1 in
 	stock)

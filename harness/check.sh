@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Static checks: of the harness, which also has to refuse bad input, and of the
-# joined series as text. No kernel is built. The last line sums up.
+# Static checks: of the harness, which also has to refuse bad input, of the
+# joined series as text, and of the other targets' as far as that needs no base.
+# No kernel is built. The last line sums up.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 load_target
@@ -103,5 +104,12 @@ mkdir "$work/text"
 check_harness
 count "$HARNESS/selfcheck.py"
 count "$HARNESS/check_series.py" "$work/text"
+for other in "$HARNESS"/targets/*; do
+	other=$(basename "$other")
+	[[ $other != "$TARGET" ]] || continue
+	note "the series of $other, as text"
+	TARGET=$other count "$HARNESS/check_series.py" --text "$OUT/base" \
+		"$work/text"
+done
 result "spelling: the series" spelling "$work/text"
 summary

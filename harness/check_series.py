@@ -4,19 +4,21 @@
 
 The messages, that every patch file is used, the MAINTAINERS entry, that the
 joined series applies to the base, checkpatch, and the kernel-doc of what it
-touches. The text that the series brings is left in a folder for the spelling check.
+touches. The text that the series brings is left in a folder for the spelling
+check. With --text, only what needs no base is checked.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import pathlib
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import lib
 import mailpatch
@@ -29,6 +31,8 @@ COLUMNS = 75
 BASE = lib.OUT / "base"
 CHECKPATCH = ("--strict", "--show-types", "--no-summary", "-q",
               "--ignore", "MISSING_SIGN_OFF,FILE_PATH_CHANGES")
+# For a patch to another kernel; which words it spells in CamelCase is the same.
+NO_TREE = (*CHECKPATCH, "--no-tree", "--root=.")
 # What may be longer: quoted output and tables, addresses, trailers.
 MAY_BE_LONG = re.compile(r"\s|.*://|[A-Z][A-Za-z-]+: ")
 EXPORT = re.compile(rb"EXPORT_SYMBOL(?:_GPL)?\((\w+)\)")
@@ -71,7 +75,6 @@ def check_maintainers(tally: lib.Tally, sources: Sources, patches: dict[str, Pat
     """The first patch that adds a file brings the entry of MAINTAINERS."""
     adding = [patch for patch in patches.values() if patch.adds]
     if not adding:
-        tally.skip("MAINTAINERS: the series adds no file")
         return
     inserted = [line for diff in adding[0].diffs if diff.path == "MAINTAINERS"
                 for line in diff.lines(b"+")]
@@ -118,18 +121,20 @@ def check_kernel_doc(tally: lib.Tally, scratch: Scratch, patches: dict[str, Patc
         tally.judge(f"kernel-doc: {path}", faults)
 
 
-def checkpatch(patch: pathlib.Path) -> str:
-    """What the base's own checkpatch says about a joined patch."""
-    result = subprocess.run(["perl", "scripts/checkpatch.pl", *CHECKPATCH, patch],
-                            cwd=BASE, capture_output=True, text=True, check=False)
+def checkpatch(tree: pathlib.Path, patch: pathlib.Path) -> str:
+    """What a kernel tree's checkpatch says about a joined patch."""
+    options = CHECKPATCH if tree == BASE else NO_TREE
+    result = subprocess.run(["perl", "scripts/checkpatch.pl", *options, patch],
+                            cwd=tree, capture_output=True, text=True, check=False)
     said = (result.stdout + result.stderr).strip()
     return said if said or not result.returncode else "checkpatch failed"
 
 
-def check_checkpatch(tally: lib.Tally, files: list[pathlib.Path]) -> None:
+def check_checkpatch(tally: lib.Tally, tree: pathlib.Path,
+                     files: list[pathlib.Path]) -> None:
     """checkpatch has nothing to say about any patch."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for path, said in zip(files, pool.map(checkpatch, files)):
+        for path, said in zip(files, pool.map(partial(checkpatch, tree), files)):
             tally.judge(f"checkpatch: {path.name}", said.splitlines())
 
 
@@ -141,8 +146,28 @@ def write_texts(folder: pathlib.Path, patches: dict[str, Patch]) -> None:
         (folder / f"{name}.txt").write_bytes(text + b"\n".join(lines) + b"\n")
 
 
+def check_tree(tally: lib.Tally, files: list[pathlib.Path],
+               joined: dict[str, Patch]) -> None:
+    """The series applies to the base; the kernel-doc of the result."""
+    with Scratch(files) as scratch:
+        scratch.from_files(BASE)
+        try:
+            scratch.am()
+        except AmError as error:
+            tally.judge("git am", [f"{error.patch.name} does not apply at "
+                                   f"{error.places()}"])
+            return
+        tally.ok(f"git am: {len(files)} patches on the base")
+        check_kernel_doc(tally, scratch, joined)
+
+
 def program() -> int:
     """The command line: the folder for the texts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--text", metavar="TREE", type=pathlib.Path,
+                        help="only as text; a kernel tree that has checkpatch")
+    parser.add_argument("folder", type=pathlib.Path)
+    arguments = parser.parse_args()
     tally = lib.Tally()
     sources = Sources(lib.TARGET)
     files = series.patch_files(series.make())
@@ -151,18 +176,10 @@ def program() -> int:
     check_unused(tally, sources, source)
     check_messages(tally, joined)
     check_maintainers(tally, sources, source)
-    write_texts(pathlib.Path(sys.argv[1]), joined)
-    check_checkpatch(tally, files)
-    with Scratch(files) as scratch:
-        scratch.from_files(BASE)
-        try:
-            scratch.am()
-            tally.ok(f"git am: {len(files)} patches on the base")
-        except AmError as error:
-            print(f"  {error.patch.name} does not apply at {error.places()}")
-            tally.fail("git am")
-            return tally.summary()
-        check_kernel_doc(tally, scratch, joined)
+    write_texts(arguments.folder, joined)
+    check_checkpatch(tally, arguments.text or BASE, files)
+    if not arguments.text:
+        check_tree(tally, files, joined)
     return tally.summary()
 
 

@@ -50,7 +50,7 @@ class Project:
         self.patches = self.root / "patches" / "tiny"
         self.series = self.patches / "series"
         self.write(self.patches, {
-            "series": f"# base: v6.1.150 from {self.kernel}\n",
+            "series": "# base: v6.1.150\n",
             "cover-letter": "tiny: a series\n\nText.\n",
         })
 
@@ -248,7 +248,7 @@ class SeriesTest(Case):
         self.assertIn("\n+int new;\n", patch)
         self.assertIn("\n create mode 100644 mm/new.c\n", patch)
         cover = (folder / "0000-cover-letter.patch").read_text()
-        self.assertIn("\nbase: v6.1.150 from ", cover)
+        self.assertIn("\nbase: v6.1.150\n", cover)
         self.assertIn(" 3 files changed, 3 insertions(+), 1 deletion(-)\n", cover)
 
     def test_refusals(self) -> None:
@@ -358,7 +358,7 @@ class RefreshTest(Case):
         """Headings stay; new and renamed patches come where they belong."""
         self.make_series()
         self.project.series.write_text(
-            f"# base: v6.1.150 from {self.project.kernel}\n# One\nmm-edit-a-line.patch\n"
+            "# base: v6.1.150\n# One\nmm-edit-a-line.patch\n"
             "\n# Two\nmm-add-a-file.patch\n")
         self.project.git("commit", "-q", "--amend", "-m", "mm: a better name\n\nWhy.")
         self.project.commit("mm: third", {"mm/old.c": "int third;\n"})

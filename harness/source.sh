@@ -119,7 +119,7 @@ main()
 	attempt "unpacking $src" "$LOGS/unpack.log" unpack "$src" ||
 		die "cannot unpack $src; the log: $LOGS/unpack.log"
 	check_version "$new" "$src"
-	: "${name:=v$VERSION.$(make_value SUBLEVEL "$new") from $src}"
+	: "${name:=v$VERSION.$(make_value SUBLEVEL "$new")}"
 	rm -rf "$base" "$stamp"
 	mv "$new" "$base"
 	printf '%s\n%s\n' "$name" "$print" >"$stamp.new"

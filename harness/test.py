@@ -114,6 +114,13 @@ def chosen(names: list[str], full: bool) -> list[Command | Guest | Kunit]:
     return [suite for suite in SUITES if full or not suite.full]
 
 
+def note_other_targets() -> None:
+    """Say what a green run says nothing about."""
+    for path in sorted((lib.HARNESS / "targets").iterdir()):
+        if path.name != lib.TARGET:
+            lib.note(f"{path.name}: NOT RUN, only checked as text")
+
+
 def program() -> int:
     """Run the suites and sum up; the sum is alone on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -126,6 +133,8 @@ def program() -> int:
     passed, failed, skipped = (
         sum(getattr(verdict, what) for verdict in verdicts)
         for what in ("passed", "failed", "skipped"))
+    if not arguments.suite:
+        note_other_targets()
     known = sum(verdict.known for verdict in verdicts)
     lib.note(f"known reports of the base, not counted as failed: {known}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
