@@ -244,12 +244,14 @@ static bool server_start(struct fuse_server *server)
 	server->control = mmap(NULL, sizeof(*server->control),
 			       PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	server->pid = fork();
+	server->pid = server->control == MAP_FAILED ? -1 : fork();
 	if (!server->pid)
 		run_server(fd, server->control);
 	/* Once the server has gone, requests fail instead of waiting. */
 	close(fd);
-	return true;
+	if (server->pid < 0)
+		clear();
+	return dio_expect(server->pid > 0, "server: %s", strerror(errno));
 }
 
 struct splicer {
