@@ -70,7 +70,7 @@ KUNIT = {
 }
 
 SUITES: tuple[Command | Guest | Kunit, ...] = (
-    Command("static", ("harness/check.sh",), 249, 5),
+    Command("static", ("harness/check.sh",), 267, 5),
     Command("verdicts", ("harness/check_verdict.py",), 39, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
