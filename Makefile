@@ -14,6 +14,10 @@ ifneq ($(filter $(TARGET),$(targets)),$(TARGET))
 $(error no target '$(TARGET)'; there is: $(targets))
 endif
 
+# Without a source of its kernel, a target's series is tested as text.
+package := $(shell sed -n 's/^SOURCE_PACKAGE=//p' $(H)/targets/$(TARGET))
+testable := $(if $(KERNEL_SRC)$(package),tree,deps)
+
 .DEFAULT_GOAL := help
 .PHONY: help deps base series tree refresh apply build boot run test test-full \
 	kunit selftest check clean
@@ -24,7 +28,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
 	@echo
 	@echo 'TARGET=$(TARGET)   of: $(targets)'
-	@echo 'KERNEL_SRC= names a source tree or tarball, in place of the package'
+	@echo 'KERNEL_SRC= names a source tree or tarball, in place of the package;'
+	@echo '            a target without a package is only tested as text without it'
 	@echo 'SIGNOFF=1   adds your Signed-off-by, with series and apply'
 
 deps: ## install the Debian packages that are missing
@@ -36,13 +41,13 @@ base: deps
 run: tree ## build both kernels, run the reproducer, print the table
 	@$(H)/run.py
 
-test: tree ## everything that proves the series
+test: $(testable) ## everything that proves the series
 	@$(H)/test.py
 
-test-full: tree ## and what does not fit into the time of 'test'
+test-full: $(testable) ## and what does not fit into the time of 'test'
 	@$(H)/test.py --full
 
-kunit: tree ## the KUnit suites
+kunit: tree ## the kernel's own tests: KUnit, or what a target has for it
 	@$(H)/test.py kunit
 
 selftest: tree ## the selftests on the patched kernels

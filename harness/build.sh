@@ -7,14 +7,13 @@
 #   stock    the base, as it is
 #   patched  base and series, with the configuration of stock
 #   debug    patched, with what finds mistakes
-#   kunit    base and series, with little else than the KUnit suites
+#   kunit    base and series, with little else than the kernel's own tests
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # What a make that called this was told is not meant for the makes below.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-CONFIGS=$HARNESS/config
 # Options that the guest's programs name themselves.
 SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
 
@@ -23,8 +22,8 @@ SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
 choose()
 {
 	TREE=$OUT/linux
-	FRAGMENTS=("$CONFIGS/guest.config" "$CONFIGS/guest-$TARGET.config"
-		   "$SELFTESTS")
+	mapfile -t FRAGMENTS < <(fragments guest)
+	FRAGMENTS+=("$SELFTESTS")
 	OBJECTS=1600
 	case $1 in
 	stock)
@@ -33,11 +32,11 @@ choose()
 	patched)
 		;;
 	debug)
-		FRAGMENTS+=("$CONFIGS/debug.config")
+		mapfile -t -O "${#FRAGMENTS[@]}" FRAGMENTS < <(fragments debug kasan)
 		OBJECTS=1700
 		;;
 	kunit)
-		FRAGMENTS=("$CONFIGS/kunit.config")
+		mapfile -t FRAGMENTS < <(fragments kunit kasan)
 		OBJECTS=1050
 		;;
 	*)

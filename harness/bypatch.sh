@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # bypatch.sh: patch by patch. The series applies with git am and, at fuzz 0, with
-# quilt to the oldest and the newest package that the archive offers; after each
-# patch a small kernel builds, and so do the files it touches in a larger one,
-# where sparse and W=1 say nothing that they do not say about the base; after
-# each stage it starts, and the KUnit suites pass; at the end it builds without
-# an MMU and without the block layer. The last line sums up.
+# quilt to the oldest and the newest package that the archive offers, or to the
+# base where there is no package; after each patch a small kernel builds, and so
+# do the files it touches in a larger one, where sparse and W=1 say nothing that
+# they do not say about the base; after each stage it starts, and its own tests
+# pass; at the end it builds without an MMU and without the block layer. The last
+# line sums up.
 #
 # All patches share one work tree and two object directories, so that each
 # build compiles only what its patch changes.
@@ -17,8 +18,6 @@ load_target
 linux=$OUT/linux
 step=$OUT/step
 cache=$ROOT/build/cache
-configs=$HARNESS/config
-cross=riscv64-linux-gnu-
 
 # kmake OBJECTS ARGUMENT...: make in the work tree
 kmake()
@@ -44,36 +43,38 @@ nommu()
 	local obj=$1
 
 	shift
-	kmake "$obj" ARCH=riscv CROSS_COMPILE="$cross" \
-		CC="ccache ${cross}gcc" "$@"
+	kmake "$obj" ARCH="$NOMMU_ARCH" CROSS_COMPILE="$NOMMU_CROSS-" \
+		CC="ccache $NOMMU_CROSS-gcc" "$@"
 }
 
-# configure MAKER OBJECTS FRAGMENT...: tinyconfig and the fragments; a result
+# configure MAKER OBJECTS NAME...: tinyconfig and these configurations; a result
 # that is what is there already keeps its time stamp, so nothing is rebuilt
 configure()
 {
-	local maker=$1 obj=$2 config=$OUT/obj-$2/.config
+	local maker=$1 obj=$2 config=$OUT/obj-$2/.config files
 
 	shift 2
 	mkdir -p "$OUT/obj-$obj"
+	mapfile -t files < <(fragments "$@")
 	if [[ -f $config ]]; then
 		cp -p "$config" "$config.before" || return
 	fi
 	"$maker" "$obj" tinyconfig &&
-	(cd "$configs" && cat "$@") >>"$config" &&
+	cat "${files[@]}" >>"$config" &&
 	"$maker" "$obj" olddefconfig || return
 	if cmp -s "$config" "$config.before"; then
 		mv "$config.before" "$config"
 	fi
 }
 
-# check_configuration OBJECTS FRAGMENT...: has it all that they ask for?
+# check_configuration OBJECTS NAME...: has it all that they ask for?
 check_configuration()
 {
-	local obj=$1 lost
+	local obj=$1 files lost
 
 	shift
-	lost=$(cd "$configs" && lost_options "$@" "$OUT/obj-$obj/.config")
+	mapfile -t files < <(fragments "$@")
+	lost=$(lost_options "${files[@]}" "$OUT/obj-$obj/.config")
 	if [[ $lost ]]; then
 		failed "configuration $obj, which lost:" "${lost//$'\n'/, }"
 	else
@@ -81,11 +82,14 @@ check_configuration()
 	fi
 }
 
+# The kernel of each patch, with the tests that it has by then.
+bypatch=(bypatch "kunit-$TARGET")
+
 # configure_both: for the kernel of each patch, and for inspection
 configure_both()
 {
-	configure native bypatch bypatch.config &&
-	configure native inspect bypatch.config inspect.config
+	configure native bypatch "${bypatch[@]}" &&
+	configure native inspect "${bypatch[@]}" inspect
 }
 
 # fresh_step: the work tree, at the base
@@ -191,18 +195,18 @@ stage_ends()
 		"$OUT/series/series"
 }
 
-# start_kernel: build what can be booted, and boot it
+# start_kernel STAGE: build what can be booted, and boot it
 start_kernel()
 {
-	native bypatch bzImage && "$HARNESS/stage.py" bypatch
+	native bypatch bzImage && "$HARNESS/stage.py" bypatch "$1"
 }
 
-# one_stage NUMBER: the kernel after this patch
+# one_stage NUMBER STAGE: the kernel after this patch, which ends that stage
 one_stage()
 {
 	local log=$LOGS/bypatch-$1.boot
 
-	if watch "boot after patch $1" "$log" start_kernel; then
+	if watch "boot after patch $1" "$log" start_kernel "$2"; then
 		passed "starts: $1/$total, $(tail -n 1 "$log")"
 	else
 		tail -n 5 "$log"
@@ -212,7 +216,7 @@ one_stage()
 
 each_patch()
 {
-	local commits all ends commit number=0 total
+	local commits all ends commit number=0 stage=0 total
 
 	mapfile -t commits < <(git -C "$linux" rev-list --reverse base..HEAD)
 	total=${#commits[@]}
@@ -225,10 +229,13 @@ each_patch()
 	for commit in "${commits[@]}"; do
 		number=$((number + 1))
 		one_patch "$number" "$commit"
-		[[ " ${ends[*]} " != *" $number "* ]] || one_stage "$number"
+		if [[ ${ends[stage]:-} == "$number" ]]; then
+			stage=$((stage + 1))
+			one_stage "$number" "$stage"
+		fi
 	done
-	check_configuration bypatch bypatch.config
-	check_configuration inspect bypatch.config inspect.config
+	check_configuration bypatch "${bypatch[@]}"
+	check_configuration inspect "${bypatch[@]}" inspect
 }
 
 # variant NAME MAKER: build the whole series in another configuration. Where
@@ -237,8 +244,8 @@ variant()
 {
 	local name=$1 maker=$2 log=$LOGS/bypatch-$1
 
-	configure "$maker" "$name" "$name.config" >"$log.config" 2>&1 || true
-	check_configuration "$name" "$name.config"
+	configure "$maker" "$name" "$name" >"$log.config" 2>&1 || true
+	check_configuration "$name" "$name"
 	if attempt "build $name" "$log.build" "$maker" "$name" vmlinux; then
 		passed "builds: $name"
 		return
@@ -273,13 +280,30 @@ tarball()
 }
 
 # unpack_touched VERSION DIR: the files that the series touches, from the
-# package of that version
+# package of that version, or from the base
 unpack_touched()
 {
 	git -C "$linux" log --format= --name-only --diff-filter=MD base..HEAD |
-		sort -u | sed "s|^|$SOURCE_PACKAGE/|" >"$OUT/touched"
+		sort -u >"$OUT/touched"
+	if [[ -z $SOURCE_PACKAGE ]]; then
+		tar -c -C "$OUT/base" --files-from "$OUT/touched" |
+			tar -x -C "$2"
+		return
+	fi
+	sed -i "s|^|$SOURCE_PACKAGE/|" "$OUT/touched"
 	tarball "$1" | tar -x -J -C "$2" --strip-components=1 \
 		--files-from "$OUT/touched"
+}
+
+# versions: what quilt is tried on
+versions()
+{
+	if [[ -z $SOURCE_PACKAGE ]]; then
+		head -n 1 "$OUT/base.from"
+		return
+	fi
+	apt-cache madison "$SOURCE_PACKAGE" | awk '{ print $3 }' | sort -V |
+		sed -n '1p;$p' | uniq
 }
 
 # push_all DIR: quilt, at fuzz 0
@@ -291,21 +315,16 @@ push_all()
 
 check_quilt()
 {
-	local versions version dir log
+	local tried version dir log
 
-	if [[ -z $SOURCE_PACKAGE ]]; then
-		skipped "quilt: the target $TARGET has no package"
-		return
-	fi
-	mapfile -t versions < <(apt-cache madison "$SOURCE_PACKAGE" |
-		awk '{ print $3 }' | sort -V | sed -n '1p;$p' | uniq)
-	if ((${#versions[@]} == 0)); then
+	mapfile -t tried < <(versions)
+	if ((${#tried[@]} == 0)); then
 		failed "quilt: the archive offers no $SOURCE_PACKAGE"
 	fi
-	for version in "${versions[@]}"; do
+	for version in "${tried[@]}"; do
 		dir=$(mktemp -d "$OUT/quilt.XXXXXX")
 		log=$LOGS/bypatch-quilt-$version.log
-		if attempt "unpack $SOURCE_PACKAGE $version" "$log" \
+		if attempt "unpack ${SOURCE_PACKAGE:-base} $version" "$log" \
 			   unpack_touched "$version" "$dir" &&
 		   (push_all "$dir") >>"$log" 2>&1; then
 			passed "quilt push -a at fuzz 0: $version"
@@ -317,7 +336,7 @@ check_quilt()
 	done
 }
 
-need git make gcc ccache sparse quilt "${cross}gcc"
+need git make gcc ccache sparse quilt "$NOMMU_CROSS-gcc"
 "$HARNESS/source.sh"
 "$HARNESS/tree.py" --anew
 passed "git am: $(git -C "$linux" rev-list --count base..HEAD) patches on" \

@@ -4,6 +4,8 @@
 # Static checks: of the harness, which also has to refuse bad input, of the
 # joined series as text, and of the other targets' as far as that needs no base.
 # No kernel is built. The last line sums up.
+#
+# check.sh --text: only the target's series, as far as that needs no base
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 load_target
@@ -100,16 +102,51 @@ check_harness()
 	result "spelling: ${#sources[@]} files" spelling "${sources[@]}"
 }
 
+# check_text TARGET: that series, without its base
+check_text()
+{
+	note "the series of $1, as text"
+	TARGET=$1 count "$HARNESS/check_series.py" --text "$tree" "$work/text"
+}
+
+# packaged_base: sets tree, the base of a target that has a package. Its
+# checkpatch is there without KERNEL_SRC, and knows what older ones do not.
+packaged_base()
+{
+	local packaged
+
+	packaged=$(grep -l '^SOURCE_PACKAGE=.' "$HARNESS"/targets/* | tail -n 1)
+	packaged=$(basename "$packaged")
+	tree=$ROOT/build/$packaged/base
+	[[ -d $tree ]] || TARGET=$packaged KERNEL_SRC='' "$HARNESS/source.sh"
+}
+
+# check_all: the harness, and every series
+check_all()
+{
+	local other
+
+	check_harness
+	count "$HARNESS/selfcheck.py"
+	count "$HARNESS/check_series.py" "$work/text"
+	for other in "$HARNESS"/targets/*; do
+		other=$(basename "$other")
+		[[ $other == "$TARGET" ]] || check_text "$other"
+	done
+}
+
 mkdir "$work/text"
-check_harness
-count "$HARNESS/selfcheck.py"
-count "$HARNESS/check_series.py" "$work/text"
-for other in "$HARNESS"/targets/*; do
-	other=$(basename "$other")
-	[[ $other != "$TARGET" ]] || continue
-	note "the series of $other, as text"
-	TARGET=$other count "$HARNESS/check_series.py" --text "$OUT/base" \
-		"$work/text"
-done
+packaged_base
+case ${1:-} in
+'')
+	check_all
+	;;
+--text)
+	check_text "$TARGET"
+	;;
+*)
+	die "usage: check.sh [--text]"
+	;;
+esac
 result "spelling: the series" spelling "$work/text"
 summary

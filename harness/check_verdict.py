@@ -12,8 +12,8 @@ import lib
 import reports
 import tap
 from boot import Boot
-from suites import Selftest
-from verdict import Verdict, judge_boot, judge_guest, judge_program
+from suites import InKernel, Selftest
+from verdict import Verdict, judge_boot, judge_guest, judge_tests
 
 PROGRAM = Selftest("p", 2, 60)
 
@@ -105,6 +105,15 @@ KUNIT: dict[str, tuple[str, str | None]] = {
     "a skipped case": (KTAP.replace("ok 2 b", "ok 2 b # SKIP x"), "skipped"),
     "a suite cut off": (KTAP[:KTAP.index("[    1.000000]     ok 2")], "never ended"),
     "a failed suite": (KTAP.replace("ok 1 s", "not ok 1 s"), "exit status 1"),
+    "no suite": ("", "s: 0 cases, expected 2"),
+    "a suite too many": (KTAP + KTAP.replace("Subtest: s", "Subtest: t"),
+                         "t: 2 cases: set the"),
+}
+
+# The base that showed a report, and whether this target may show it, too.
+KNOWN = {
+    f"{lib.target_facts()['VERSION']}.1-2": True,
+    "0.0.1": False,
 }
 
 
@@ -124,7 +133,7 @@ def judge_console(console: str) -> Verdict:
 def judge_kunit(console: str) -> Verdict:
     """What is wrong with the one KUnit suite of this console."""
     verdict = Verdict()
-    judge_program(verdict, tap.parse_ktap(console)[0], 2)
+    judge_tests(verdict, tap.parse_ktap(console), {"s": InKernel(2, stage=1)})
     return verdict
 
 
@@ -152,6 +161,11 @@ def program() -> int:
         check(tally, f"console: {what}", judge_console(text), wanted)
     for what, (text, wanted) in KUNIT.items():
         check(tally, f"KUnit: {what}", judge_kunit(text), wanted)
+    for base, known in KNOWN.items():
+        lines = reports.known_lines(f"# BASE | WHY | LINE\n{base} | why | BUG: x | y\n")
+        wanted = {"BUG: x | y"} if known else set()
+        tally.judge(f"known report of {base}",
+                    [] if lines == wanted else [f"found {sorted(lines)}"])
     return tally.summary()
 
 

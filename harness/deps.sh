@@ -13,7 +13,7 @@ packages=(
 	git python3 xz-utils patch perl
 	# kernel builds
 	gcc libc6-dev make flex bison bc libelf-dev libssl-dev cpio ccache
-	gcc-riscv64-linux-gnu
+	"gcc-$NOMMU_CROSS"
 	# guests
 	qemu-system-x86 busybox-static e2fsprogs xfsprogs dosfstools btrfs-progs
 	# checks
@@ -22,6 +22,9 @@ packages=(
 
 if [[ -z $KERNEL_SRC && $SOURCE_PACKAGE ]]; then
 	packages+=("$SOURCE_PACKAGE")
+fi
+if [[ $PACKAGES ]]; then
+	packages+=("$PACKAGES")
 fi
 
 # missing PACKAGE...: those that are not installed

@@ -78,6 +78,11 @@ def target_facts() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
 
 
+def has_source() -> bool:
+    """Is there a source of the target's kernel, a package or one named?"""
+    return bool(os.environ.get("KERNEL_SRC") or target_facts()["SOURCE_PACKAGE"])
+
+
 def disk_full(log: pathlib.Path) -> bool:
     """Did the command that wrote this log fail for want of space?"""
     if b"No space left on device" in log.read_bytes():

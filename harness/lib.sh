@@ -70,6 +70,19 @@ load_target()
 	. "$facts"
 }
 
+# fragments NAME...: the configuration NAME, and what the target adds to it; the
+# files that there are of NAME.config and NAME-<target>.config
+fragments()
+{
+	local name file
+
+	for name in "$@"; do
+		for file in "$HARNESS/config/$name"{,-"$TARGET"}.config; do
+			[[ ! -f $file ]] || echo "$file"
+		done
+	done
+}
+
 # lost_options FRAGMENT... CONFIG: requested options that the configuration does
 # not have. Where two fragments name one option, the later counts.
 lost_options()

@@ -7,9 +7,9 @@ import dataclasses
 import pathlib
 import re
 
-from lib import HARNESS
+import lib
 
-KNOWN = HARNESS / "known-reports"
+KNOWN = lib.HARNESS / "known-reports"
 
 # The kernel's lines have a time stamp; what programs print has none.
 KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? (.*)")
@@ -53,11 +53,13 @@ def normal(line: str) -> str:
     return line.strip()
 
 
-def known_lines(path: pathlib.Path = KNOWN) -> frozenset[str]:
-    """The first lines that the base is known to print."""
-    entries = [line for line in path.read_text().splitlines()
+def known_lines(text: str) -> frozenset[str]:
+    """The first lines that the target's base is known to print."""
+    entries = [line.split(" | ", 2) for line in text.splitlines()
                if line and not line.startswith("#")]
-    return frozenset(entry.split(" | ", 2)[2] for entry in entries)
+    version = lib.target_facts()["VERSION"]
+    return frozenset(first for base, _, first in entries
+                     if base.startswith(f"{version}."))
 
 
 def kernel_heads(lines: list[str]) -> list[str]:
@@ -99,7 +101,7 @@ def find(console: str) -> Reports:
     heads = kernel_heads(lines)
     if objects:
         heads = [head for head in heads if not head.startswith("kmemleak: ")]
-    known = known_lines()
+    known = known_lines(KNOWN.read_text())
     found = heads + objects
     return Reports(tuple(line for line in found if line not in known),
                    tuple(line for line in found if line in known))

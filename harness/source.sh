@@ -43,8 +43,16 @@ check_version()
 	((sublevel >= OLDEST_SUBLEVEL)) ||
 		die "$2 is Linux $version.$sublevel; the oldest that works is" \
 		    "$VERSION.$OLDEST_SUBLEVEL"
+}
+
+# note_untested NAME: what the series was tested on, if not on this base
+note_untested()
+{
+	local sublevel
+
+	sublevel=$(make_value SUBLEVEL "$base")
 	[[ ,$TESTED_SUBLEVELS, == *,$sublevel,* ]] ||
-		note "$2 is Linux $version.$sublevel; tested on" \
+		note "$1 is Linux $VERSION.$sublevel; tested on" \
 		     "$VERSION.{$TESTED_SUBLEVELS}"
 }
 
@@ -85,6 +93,18 @@ check_tree()
 	fi
 }
 
+# no_package: where the source is, for a target that no package brings
+no_package()
+{
+	local version=$VERSION.${TESTED_SUBLEVELS##*,} kernel=https://git.kernel.org
+	local tarballs=https://cdn.kernel.org/pub/linux/kernel/v${VERSION%%.*}.x
+
+	echo "the target $TARGET has no package; name its source with" \
+	     "KERNEL_SRC=TREE-OR-TARBALL, from 'git clone --depth 1 --branch" \
+	     "v$version $kernel/pub/scm/linux/kernel/git/stable/linux.git' or" \
+	     "$tarballs/linux-$version.tar.xz (sha256sums.asc beside it)"
+}
+
 # find_source: sets src, a file or a tree, and name, or refuses
 find_source()
 {
@@ -97,8 +117,7 @@ find_source()
 		fi
 		return
 	fi
-	[[ -n $SOURCE_PACKAGE ]] ||
-		die "the target $TARGET has no package; name its source with KERNEL_SRC="
+	[[ -n $SOURCE_PACKAGE ]] || die "$(no_package)"
 	src=$SOURCE_TARBALL
 	[[ -f $src ]] || "$HARNESS/deps.sh" "$SOURCE_PACKAGE"
 	name="$SOURCE_PACKAGE $(dpkg-query -W -f '${Version}' "$SOURCE_PACKAGE")"
@@ -111,6 +130,7 @@ main()
 	find_source
 	print=$(fingerprint "$src") || die "$src has no commit"
 	if [[ -d $base && -f $stamp && $(tail -n 1 "$stamp") == "$print" ]]; then
+		note_untested "$src"
 		return
 	fi
 	trap 'rm -rf "$new"' EXIT
@@ -125,6 +145,7 @@ main()
 	printf '%s\n%s\n' "$name" "$print" >"$stamp.new"
 	mv "$stamp.new" "$stamp"
 	note "base: $name"
+	note_untested "$src"
 }
 
 main "$@"

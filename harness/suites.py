@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import lib
+
 
 @dataclasses.dataclass(frozen=True)
 class Selftest:
@@ -43,41 +45,80 @@ class Guest:
 
 
 @dataclasses.dataclass(frozen=True)
+class InKernel:
+    """A suite that the kernel brings, and runs when it starts."""
+
+    cases: int
+    # The stage of the series that brings it, whole.
+    stage: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Kunit:
     """A suite that is a kernel which tests itself when it starts."""
 
     name: str
     kernel: str
-    cases: dict[str, int]
+    tests: dict[str, InKernel]
     minutes: int
     full: bool = False
 
 
-# The reproducer; the only program that also runs on the stock kernel.
-FORK = Selftest("dio_fork", 104, 300)
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What differs from target to target."""
 
-SELFTESTS = (
-    FORK,
-    Selftest("dio_splice", 119, 300),
-    Selftest("dio_user", 152, 600),
-)
+    static: int
+    patch_by_patch: int
+    selftests: dict[str, int]
+    # KUnit's suites, or what reports as they do.
+    in_kernel: dict[str, InKernel]
+    # The series as text alone; only where no package brings the source.
+    text: int = 0
 
-# KUnit suites by name.
-KUNIT = {
-    "gup_pin": 25,
-    "iov_iter_extract": 48,
-    "bio_pages": 38,
+
+COUNTS = {
+    "6.1": Counts(
+        static=268, patch_by_patch=81,
+        selftests={"dio_fork": 104, "dio_splice": 119, "dio_user": 152},
+        in_kernel={
+            "gup_pin": InKernel(25, stage=1),
+            "iov_iter_extract": InKernel(48, stage=3),
+            "bio_pages": InKernel(38, stage=4),
+        }),
+    "5.4": Counts(
+        static=249, patch_by_patch=81, text=78,
+        selftests={"dio_fork": 104, "dio_splice": 119, "dio_user": 152},
+        in_kernel={
+            "gup_pin": InKernel(25, stage=8),
+            "iov_iter_extract": InKernel(48, stage=8),
+            "bio_pages": InKernel(38, stage=8),
+        }),
 }
+if lib.TARGET not in COUNTS:
+    lib.die(f"no counts for the target '{lib.TARGET}' in harness/suites.py")
+HERE = COUNTS[lib.TARGET]
+
+# How long each program may take on the debugging kernel, emulated.
+SECONDS = {"dio_fork": 300, "dio_splice": 300, "dio_user": 600}
+
+SELFTESTS = tuple(Selftest(name, cases, SECONDS[name])
+                  for name, cases in HERE.selftests.items())
+# The reproducer; the only program that also runs on the stock kernel.
+FORK = SELFTESTS[0]
+
+# All that can be done without the kernel's source.
+TEXT = Command("text", ("harness/check.sh", "--text"), HERE.text, 5)
 
 SUITES: tuple[Command | Guest | Kunit, ...] = (
-    Command("static", ("harness/check.sh",), 267, 5),
-    Command("verdicts", ("harness/check_verdict.py",), 39, 1),
+    Command("static", ("harness/check.sh",), HERE.static, 5),
+    Command("verdicts", ("harness/check_verdict.py",), 43, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),
     Guest("selftests-debug", "debug", SELFTESTS, 20),
-    Kunit("kunit", "kunit", KUNIT, 8),
-    Command("patch-by-patch", ("harness/bypatch.sh",), 81, 35),
+    Kunit("kunit", "kunit", HERE.in_kernel, 8),
+    Command("patch-by-patch", ("harness/bypatch.sh",), HERE.patch_by_patch, 35),
     # Only with --full: what takes long, and what fails seldom.
     Guest("selftests-rounds", "debug", SELFTESTS * 5, 60, full=True),
 )

@@ -12,9 +12,9 @@ import time
 
 import lib
 from boot import boot
-from suites import GROUPS, SUITES, Command, Guest, Kunit
+from suites import GROUPS, SUITES, TEXT, Command, Guest, Kunit
 from tap import Program, parse_ktap
-from verdict import Verdict, judge_boot, judge_guest, judge_program
+from verdict import Verdict, judge_boot, judge_guest, judge_tests
 
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
@@ -72,11 +72,9 @@ def run_kunit(suite: Kunit) -> Verdict:
         return verdict
     run = boot(suite.kernel, suite.name)
     judge_boot(verdict, run)
-    ran = {program.name: program
-           for program in parse_ktap(run.console_log.read_text(errors="replace"))}
-    keep_tap(suite.name, list(ran.values()))
-    for name in suite.cases | ran:
-        judge_program(verdict, ran.get(name, Program(name)), suite.cases.get(name, 0))
+    ran = parse_ktap(run.console_log.read_text(errors="replace"))
+    keep_tap(suite.name, ran)
+    judge_tests(verdict, ran, suite.tests)
     return verdict
 
 
@@ -111,11 +109,17 @@ def chosen(names: list[str], full: bool) -> list[Command | Guest | Kunit]:
             lib.die(f"no suite '{name}'; there is: {' '.join([*by_name, *GROUPS])}")
     if names:
         return [suite for suite in SUITES if suite.name in wanted]
+    if not lib.has_source():
+        return [TEXT]
     return [suite for suite in SUITES if full or not suite.full]
 
 
-def note_other_targets() -> None:
+def note_not_run() -> None:
     """Say what a green run says nothing about."""
+    if not lib.has_source():
+        lib.note(f"{lib.TARGET}: NOT RUN, only checked as text; "
+                 "KERNEL_SRC= names its source")
+        return
     for path in sorted((lib.HARNESS / "targets").iterdir()):
         if path.name != lib.TARGET:
             lib.note(f"{path.name}: NOT RUN, only checked as text")
@@ -134,7 +138,7 @@ def program() -> int:
         sum(getattr(verdict, what) for verdict in verdicts)
         for what in ("passed", "failed", "skipped"))
     if not arguments.suite:
-        note_other_targets()
+        note_not_run()
     known = sum(verdict.known for verdict in verdicts)
     lib.note(f"known reports of the base, not counted as failed: {known}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)

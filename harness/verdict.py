@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from collections.abc import Mapping, Sequence
+
 from boot import Boot
-from suites import Selftest
+from suites import InKernel, Selftest
 from tap import Program, Result
 
 
@@ -90,6 +92,15 @@ def judge_boot(verdict: Verdict, boot: Boot) -> None:
     for line in boot.reports.new:
         verdict.fail(f"the kernel reported: {line} ({boot.console_log})")
     verdict.known += len(boot.reports.known)
+
+
+def judge_tests(verdict: Verdict, ran: Sequence[Program],
+                tests: Mapping[str, InKernel]) -> None:
+    """Count what the kernel's own tests reported; these must all be there."""
+    by_name = {program.name: program for program in ran}
+    for name in dict.fromkeys([*tests, *by_name]):
+        expected = tests[name].cases if name in tests else 0
+        judge_program(verdict, by_name.get(name, Program(name)), expected)
 
 
 def judge_guest(boot: Boot, selftests: tuple[Selftest, ...], stock: bool) -> Verdict:
