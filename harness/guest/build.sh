@@ -23,10 +23,13 @@ build_init()
 		"$HARNESS/guest/init.c"
 }
 
+# In their own directory: one level up, Linux 5.4 wants rsync for its headers,
+# and ends well where a target was not built.
 build_selftests()
 {
-	make -C "$OUT/linux/tools/testing/selftests" TARGETS=mm \
-		O="$GUEST/selftests" CC="ccache gcc" \
+	mkdir -p "$GUEST/selftests"
+	make -C "$OUT/linux/tools/testing/selftests/mm" \
+		OUTPUT="$GUEST/selftests" CC="ccache gcc" \
 		USERLDFLAGS=-static USERCFLAGS=-Werror all
 }
 
@@ -63,7 +66,7 @@ stage()
 	ln -s ../bin ../sbin "$STAGE/usr/"
 	ln -s /proc/mounts "$STAGE/etc/mtab"
 	cp "$GUEST/init" "$STAGE/init"
-	find "$GUEST/selftests/kselftest/mm" -type f -perm -u+x \
+	find "$GUEST/selftests" -type f -perm -u+x \
 		-exec cp -t "$STAGE/selftests" {} +
 	for tool in "${TOOLS[@]}"; do
 		add_tool "$tool"

@@ -21,6 +21,10 @@
 #define DIO_WRITE_POS	0x200000	/* and inside of the region */
 #define DIO_MAX_SEGS	1024
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
+
 /* dio_common.c: files and patterns */
 int dio_write_file(const char *path, const char *fmt, ...);
 int dio_read_file(const char *path, char *text, size_t size);
@@ -108,6 +112,10 @@ ssize_t dio_finish(struct dio_req *req);
 int dio_start_held(struct dio_req *req);
 ssize_t dio_finish_held(struct dio_req *req);
 size_t dio_iov_pages(const struct iovec *iov, int nr);
+
+/* dio_stock.c: facts about kernels without pins in direct I/O */
+bool dio_stock_store_keeps_unshared(enum dio_mem mem);
+bool dio_stock_fork_spares_registered(enum dio_mem mem);
 
 /* dio_case.c: cases and their results */
 enum dio_result { DIO_LOST, DIO_KEPT, DIO_ERROR };

@@ -197,33 +197,43 @@ static bool in_flight(bool write)
 	return nr[write] > 0;
 }
 
-static char task_state(const char *tid)
+static bool task_runs(const char *dir, const char *tid, const char *name)
 {
 	char path[64], text[512], *at;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", tid);
+	snprintf(path, sizeof(path), "%s/%.20s/stat", dir, tid);
 	if (dio_read_file(path, text, sizeof(text)))
-		return 'X';
+		return false;
 	at = strrchr(text, ')');
-	return at ? at[2] : 'X';
+	return at && at[2] == 'R' && strstr(text, name);
 }
 
-/* Threads of the test and io_uring's workers, which are listed there too. */
-static bool others_sleep(void)
+/* No task in @dir that has @name in its name, but for the calling one */
+static bool all_sleep(const char *dir, const char *name)
 {
-	DIR *dir = opendir("/proc/self/task");
+	DIR *list = opendir(dir);
 	struct dirent *entry;
 	bool sleep = true;
 
-	while (dir && sleep && (entry = readdir(dir))) {
+	while (list && sleep && (entry = readdir(list))) {
 		if (atoi(entry->d_name) <= 0 ||
 		    atoi(entry->d_name) == syscall(SYS_gettid))
 			continue;
-		sleep = task_state(entry->d_name) != 'R';
+		sleep = !task_runs(dir, entry->d_name, name);
 	}
-	if (dir)
-		closedir(dir);
+	if (list)
+		closedir(list);
 	return sleep;
+}
+
+/*
+ * Threads of the test and io_uring's workers. These are listed there too, but
+ * in Linux 5.4, where a work queue's workers have its name while they work.
+ */
+static bool others_sleep(void)
+{
+	return all_sleep("/proc/self/task", "") &&
+	       all_sleep("/proc", "+io_ring");
 }
 
 /*

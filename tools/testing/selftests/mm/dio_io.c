@@ -19,6 +19,7 @@
 #include "dio_common.h"
 
 #define SG_TIMEOUT_MS	600000
+#define URING_SQES	2	/* the I/O comes last */
 
 struct dio_sync {
 	pthread_t thread;
@@ -229,29 +230,38 @@ static int uring_submit(struct dio_uring *ring)
 {
 	unsigned int *tail = (void *)(ring->rings + ring->params.sq_off.tail);
 	unsigned int *array = (void *)(ring->rings + ring->params.sq_off.array);
+	int i;
 
-	array[0] = 0;
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	return syscall(SYS_io_uring_enter, ring->fd, 1, 0, 0, NULL, 0) == 1 ?
-		0 : -errno;
+	for (i = 0; i < URING_SQES; i++)
+		array[i] = i;
+	__atomic_store_n(tail, *tail + URING_SQES, __ATOMIC_RELEASE);
+	return syscall(SYS_io_uring_enter, ring->fd, URING_SQES, 0, 0, NULL,
+		       0) == URING_SQES ? 0 : -errno;
 }
 
+/*
+ * The I/O is linked behind one that does nothing. Without that, Linux 5.4
+ * submits it as one that must not wait, and fails it for good where the device
+ * can not tell, as device-mapper can not.
+ */
 static void uring_fill(struct dio_req *req, struct io_uring_sqe *sqe)
 {
-	bool vector = req->nr_iov > 1;
-
-	memset(sqe, 0, sizeof(*sqe));
+	memset(sqe, 0, URING_SQES * sizeof(*sqe));
+	sqe->opcode = IORING_OP_NOP;
+	sqe->flags = IOSQE_IO_LINK;
+	sqe++;
 	sqe->fd = req->fd;
 	sqe->off = req->pos;
-	sqe->addr = (uintptr_t)(vector ? (void *)req->iov : req->iov->iov_base);
-	sqe->len = vector ? req->nr_iov : req->iov->iov_len;
-	if (req->uring->fixed)
+	if (req->uring->fixed) {
 		sqe->opcode = req->write ? IORING_OP_WRITE_FIXED :
 					   IORING_OP_READ_FIXED;
-	else if (vector)
+		sqe->addr = (uintptr_t)req->iov->iov_base;
+		sqe->len = req->iov->iov_len;
+	} else {
 		sqe->opcode = req->write ? IORING_OP_WRITEV : IORING_OP_READV;
-	else
-		sqe->opcode = req->write ? IORING_OP_WRITE : IORING_OP_READ;
+		sqe->addr = (uintptr_t)req->iov;
+		sqe->len = req->nr_iov;
+	}
 }
 
 static int uring_prepare(struct dio_req *req)
@@ -260,7 +270,7 @@ static int uring_prepare(struct dio_req *req)
 	int ret;
 
 	ring->fixed = req->method == DIO_URING_FIXED;
-	ring->fd = syscall(SYS_io_uring_setup, 1, &ring->params);
+	ring->fd = syscall(SYS_io_uring_setup, URING_SQES, &ring->params);
 	if (ring->fd < 0)
 		return -errno;
 	ret = uring_map(ring);
@@ -289,14 +299,14 @@ static int uring_start(struct dio_req *req)
 static ssize_t uring_finish(struct dio_req *req)
 {
 	struct dio_uring *ring = req->uring;
-	struct io_uring_cqe *cqe;
-	ssize_t ret = -EIO;
+	struct io_uring_cqe *cqes;
+	ssize_t ret;
 
-	while (syscall(SYS_io_uring_enter, ring->fd, 0, 1,
+	while (syscall(SYS_io_uring_enter, ring->fd, 0, URING_SQES,
 		       IORING_ENTER_GETEVENTS, NULL, 0) < 0 && errno == EINTR)
 		;
-	cqe = (void *)(ring->rings + ring->params.cq_off.cqes);
-	ret = cqe->res;
+	cqes = (void *)(ring->rings + ring->params.cq_off.cqes);
+	ret = cqes[URING_SQES - 1].res;
 	if (ring->fixed)
 		syscall(SYS_io_uring_register, ring->fd,
 			IORING_UNREGISTER_BUFFERS, NULL, 0);

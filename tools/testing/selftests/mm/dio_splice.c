@@ -13,7 +13,6 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#include "../kselftest.h"
 #include "dio_splice.h"
 
 #define BLOCK		4096UL

@@ -42,10 +42,8 @@ static char scsi_path[64];
 /* Gone with the last one who has it open, be that a test that is killed. */
 static int loop_setup(void)
 {
-	struct loop_config config = {
-		.info = { .lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_AUTOCLEAR },
-	};
-	int control, nr, ret = 0;
+	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
+	int control, nr, backing, ret = 0;
 
 	control = open("/dev/loop-control", O_RDWR);
 	if (control < 0)
@@ -54,11 +52,13 @@ static int loop_setup(void)
 	close(control);
 	snprintf(loop_path, sizeof(loop_path), "/dev/loop%d", nr);
 	loop_fd = open(loop_path, O_RDWR);
-	config.fd = open(dio_dev_path(), O_RDWR);
-	if (loop_fd < 0 || (int)config.fd < 0 ||
-	    ioctl(loop_fd, LOOP_CONFIGURE, &config))
+	backing = open(dio_dev_path(), O_RDWR);
+	if (loop_fd < 0 || backing < 0 ||
+	    ioctl(loop_fd, LOOP_SET_FD, backing) ||
+	    ioctl(loop_fd, LOOP_SET_STATUS64, &info) ||
+	    ioctl(loop_fd, LOOP_SET_DIRECT_IO, 1))
 		ret = -errno;
-	close(config.fd);
+	close(backing);
 	return ret;
 }
 
@@ -190,10 +190,15 @@ static int overlay_setup(void)
 #define MKFS_EXT4 \
 	"mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=0 %s 65536 >/dev/null"
 
+/* Without what Linux 5.4 does not know, where mkfs knows it. */
+#define MKFS_XFS \
+	"mkfs.xfs -q -f -K -m bigtime=0,inobtcount=0 %1$s 2>/dev/null || " \
+	"mkfs.xfs -q -f -K %1$s"
+
 static const struct target targets[DIO_NR_TARGETS] = {
 	[DIO_BDEV] = { "block device" },
 	[DIO_EXT4] = { "ext4", "ext4", MKFS_EXT4 },
-	[DIO_XFS] = { "xfs", "xfs", "mkfs.xfs -q -f -K %s" },
+	[DIO_XFS] = { "xfs", "xfs", MKFS_XFS },
 	[DIO_EXT2] = { "ext2", "ext2",
 		"mkfs.ext2 -q -F -E nodiscard %s 65536 >/dev/null" },
 	[DIO_VFAT] = { "vfat", "vfat",

@@ -3,7 +3,6 @@
  * Direct I/O from and into every kind of user memory: the data is right, the
  * pages were pinned, and no pin is left behind.
  */
-#include "../kselftest.h"
 #include "dio_user.h"
 
 static const struct dio_case bdev_cases[] = {
