@@ -136,7 +136,12 @@ static bool pins_right(const struct dio_run *run, const struct dio_pins *pins)
 static void run_case(enum dio_target target, const struct dio_case *c,
 		     int setup)
 {
-	struct dio_run run = { .target = target, .fd = -1 };
+	struct dio_run run = {
+		.target = target,
+		.fd = -1,
+		.arg = c->arg,
+		.stock = DIO_KEPT,
+	};
 	enum dio_result seen = DIO_ERROR;
 	struct dio_pins start, pins;
 	char text[160];
@@ -148,8 +153,10 @@ static void run_case(enum dio_target target, const struct dio_case *c,
 	dio_pins_read(&start);
 	if (run.fd >= 0 && c->run(&run))
 		seen = DIO_KEPT;
+	else if (run.lost)
+		seen = DIO_LOST;
 	pins = dio_pins_since(&start);
-	dio_result(text, DIO_KEPT, seen, &pins, pins_right(&run, &pins));
+	dio_result(text, run.stock, seen, &pins, pins_right(&run, &pins));
 	if (run.fd >= 0)
 		close(run.fd);
 	dio_buf_free(&run.buf);

@@ -113,6 +113,12 @@ int dio_start_held(struct dio_req *req);
 ssize_t dio_finish_held(struct dio_req *req);
 size_t dio_iov_pages(const struct iovec *iov, int nr);
 
+/* dio_uring.c: a ring for one I/O at a time */
+int dio_uring_open(struct dio_uring **ring, const struct iovec *fixed);
+void dio_uring_close(struct dio_uring *ring);
+int dio_uring_submit(struct dio_req *req);
+ssize_t dio_uring_wait(struct dio_uring *ring);
+
 /* dio_stock.c: facts about kernels without pins in direct I/O */
 bool dio_stock_store_keeps_unshared(enum dio_mem mem);
 bool dio_stock_fork_spares_registered(enum dio_mem mem);
@@ -125,11 +131,15 @@ struct dio_run {
 	int fd;			/* of the target, O_DIRECT */
 	struct dio_buf buf;	/* looked at for pins and freed afterwards */
 	long pages;		/* that have been pinned, at least */
+	const void *arg;	/* of the case */
+	enum dio_result stock;	/* kept, if the case does not know better */
+	bool lost;		/* why the case failed */
 };
 
 struct dio_case {
 	const char *name;
 	bool (*run)(struct dio_run *run);
+	const void *arg;
 };
 
 struct dio_set {

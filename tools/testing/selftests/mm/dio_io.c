@@ -5,35 +5,22 @@
  */
 #include <errno.h>
 #include <linux/aio_abi.h>
-#include <linux/io_uring.h>
 #include <pthread.h>
 #include <scsi/sg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dio_common.h"
 
 #define SG_TIMEOUT_MS	600000
-#define URING_SQES	2	/* the I/O comes last */
 
 struct dio_sync {
 	pthread_t thread;
 	ssize_t ret;
-};
-
-struct dio_uring {
-	int fd;
-	bool fixed;
-	unsigned char *rings;
-	size_t rings_size;
-	struct io_uring_sqe *sqes;
-	size_t sqes_size;
-	struct io_uring_params params;
 };
 
 /* Pages that one I/O takes: each segment takes its own, shared or not. */
@@ -197,120 +184,25 @@ static ssize_t aio_finish(struct dio_req *req)
 	return event.res;
 }
 
-static void uring_free(struct dio_uring *ring)
-{
-	if (ring->rings && ring->rings != MAP_FAILED)
-		munmap(ring->rings, ring->rings_size);
-	if (ring->sqes && ring->sqes != MAP_FAILED)
-		munmap(ring->sqes, ring->sqes_size);
-	if (ring->fd >= 0)
-		close(ring->fd);
-	free(ring);
-}
-
-static int uring_map(struct dio_uring *ring)
-{
-	struct io_uring_params *p = &ring->params;
-
-	ring->rings_size = p->cq_off.cqes +
-			   p->cq_entries * sizeof(struct io_uring_cqe);
-	if (ring->rings_size < p->sq_off.array + p->sq_entries * sizeof(int))
-		ring->rings_size = p->sq_off.array + p->sq_entries * sizeof(int);
-	ring->sqes_size = p->sq_entries * sizeof(*ring->sqes);
-	ring->rings = mmap(NULL, ring->rings_size, PROT_READ | PROT_WRITE,
-			   MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
-	ring->sqes = mmap(NULL, ring->sqes_size, PROT_READ | PROT_WRITE,
-			  MAP_SHARED, ring->fd, IORING_OFF_SQES);
-	if (ring->rings == MAP_FAILED || ring->sqes == MAP_FAILED)
-		return -errno;
-	return 0;
-}
-
-static int uring_submit(struct dio_uring *ring)
-{
-	unsigned int *tail = (void *)(ring->rings + ring->params.sq_off.tail);
-	unsigned int *array = (void *)(ring->rings + ring->params.sq_off.array);
-	int i;
-
-	for (i = 0; i < URING_SQES; i++)
-		array[i] = i;
-	__atomic_store_n(tail, *tail + URING_SQES, __ATOMIC_RELEASE);
-	return syscall(SYS_io_uring_enter, ring->fd, URING_SQES, 0, 0, NULL,
-		       0) == URING_SQES ? 0 : -errno;
-}
-
-/*
- * The I/O is linked behind one that does nothing. Without that, Linux 5.4
- * submits it as one that must not wait, and fails it for good where the device
- * can not tell, as device-mapper can not.
- */
-static void uring_fill(struct dio_req *req, struct io_uring_sqe *sqe)
-{
-	memset(sqe, 0, URING_SQES * sizeof(*sqe));
-	sqe->opcode = IORING_OP_NOP;
-	sqe->flags = IOSQE_IO_LINK;
-	sqe++;
-	sqe->fd = req->fd;
-	sqe->off = req->pos;
-	if (req->uring->fixed) {
-		sqe->opcode = req->write ? IORING_OP_WRITE_FIXED :
-					   IORING_OP_READ_FIXED;
-		sqe->addr = (uintptr_t)req->iov->iov_base;
-		sqe->len = req->iov->iov_len;
-	} else {
-		sqe->opcode = req->write ? IORING_OP_WRITEV : IORING_OP_READV;
-		sqe->addr = (uintptr_t)req->iov;
-		sqe->len = req->nr_iov;
-	}
-}
-
-static int uring_prepare(struct dio_req *req)
-{
-	struct dio_uring *ring = req->uring;
-	int ret;
-
-	ring->fixed = req->method == DIO_URING_FIXED;
-	ring->fd = syscall(SYS_io_uring_setup, URING_SQES, &ring->params);
-	if (ring->fd < 0)
-		return -errno;
-	ret = uring_map(ring);
-	if (ret)
-		return ret;
-	if (ring->fixed && syscall(SYS_io_uring_register, ring->fd,
-				   IORING_REGISTER_BUFFERS, req->iov, 1))
-		return -errno;
-	uring_fill(req, ring->sqes);
-	return uring_submit(ring);
-}
-
 static int uring_start(struct dio_req *req)
 {
+	bool fixed = req->method == DIO_URING_FIXED;
 	int ret;
 
-	req->uring = calloc(1, sizeof(*req->uring));
-	if (!req->uring)
-		return -ENOMEM;
-	ret = uring_prepare(req);
+	ret = dio_uring_open(&req->uring, fixed ? req->iov : NULL);
 	if (ret)
-		uring_free(req->uring);
+		return ret;
+	ret = dio_uring_submit(req);
+	if (ret)
+		dio_uring_close(req->uring);
 	return ret;
 }
 
 static ssize_t uring_finish(struct dio_req *req)
 {
-	struct dio_uring *ring = req->uring;
-	struct io_uring_cqe *cqes;
-	ssize_t ret;
+	ssize_t ret = dio_uring_wait(req->uring);
 
-	while (syscall(SYS_io_uring_enter, ring->fd, 0, URING_SQES,
-		       IORING_ENTER_GETEVENTS, NULL, 0) < 0 && errno == EINTR)
-		;
-	cqes = (void *)(ring->rings + ring->params.cq_off.cqes);
-	ret = cqes[URING_SQES - 1].res;
-	if (ring->fixed)
-		syscall(SYS_io_uring_register, ring->fd,
-			IORING_UNREGISTER_BUFFERS, NULL, 0);
-	uring_free(ring);
+	dio_uring_close(req->uring);
 	return ret;
 }
 
