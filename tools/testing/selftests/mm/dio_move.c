@@ -21,7 +21,7 @@
 #define ROUNDS		50
 #define PASSES		5
 #define ROUNDS_TIMEOUT	60
-#define PM_SOFT_DIRTY	(1ULL << 55)
+#define PM_SOFT_DIRTY	0x0080000000000000ULL
 
 struct presser {
 	struct press press;

@@ -23,7 +23,6 @@
 #define CONTROL_PAGES	16
 #define PAGES_MAX	64
 
-
 /* Where swapon() looks for it, in a page of its own */
 static int make_swap(void)
 {
