@@ -20,7 +20,8 @@
 
 #define ROUNDS		50
 #define PASSES		5
-#define ROUNDS_TIMEOUT	60
+#define ROUNDS_TIMEOUT	120
+#define HUGETLB_TRIES	200
 #define PM_SOFT_DIRTY	0x0080000000000000ULL
 
 struct presser {
@@ -32,19 +33,21 @@ struct presser {
 
 /*
  * The page table of hugetlb is read without its lock, so that an entry can be
- * seen while it is changed and put back: look again.
+ * seen while it is taken out and put back: look again.
  */
 bool frames_stay(const struct dio_run *run, const unsigned long *pfns,
 		 enum dio_mem mem)
 {
+	int tries = mem == DIO_MEM_HUGETLB ? HUGETLB_TRIES : 1;
 	unsigned long now[PAGES];
-	int tries = mem == DIO_MEM_HUGETLB ? 5 : 1;
-	bool stay = false;
 
-	while (!stay && tries--)
-		stay = !dio_pfns(run->buf.data, now, PAGES) &&
-		       !memcmp(now, pfns, sizeof(now));
-	return dio_expect(stay, "pages moved");
+	while (tries--) {
+		if (!dio_pfns(run->buf.data, now, PAGES) &&
+		    !memcmp(now, pfns, sizeof(now)))
+			return true;
+		dio_sleep_ms(1);
+	}
+	return dio_expect(false, "pages moved");
 }
 
 /* In the child, once the parent has stored */
