@@ -80,7 +80,7 @@ class Counts:
 COUNTS = {
     "6.1": Counts(
         static=268, patch_by_patch=81,
-        selftests={"dio_fork": 104, "dio_splice": 119, "dio_user": 152},
+        selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=1),
             "iov_iter_extract": InKernel(48, stage=3),
@@ -88,7 +88,7 @@ COUNTS = {
         }),
     "5.4": Counts(
         static=249, patch_by_patch=81, text=78,
-        selftests={"dio_fork": 104, "dio_splice": 119, "dio_user": 152},
+        selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=8),
             "iov_iter_extract": InKernel(48, stage=8),
@@ -100,7 +100,7 @@ if lib.TARGET not in COUNTS:
 HERE = COUNTS[lib.TARGET]
 
 # How long each program may take on the debugging kernel, emulated.
-SECONDS = {"dio_fork": 300, "dio_splice": 300, "dio_user": 600}
+SECONDS = {"dio_fork": 300, "dio_move": 300, "dio_splice": 300, "dio_user": 600}
 
 SELFTESTS = tuple(Selftest(name, cases, SECONDS[name])
                   for name, cases in HERE.selftests.items())
