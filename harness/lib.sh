@@ -70,16 +70,16 @@ load_target()
 	. "$facts"
 }
 
-# fragments NAME...: the configuration NAME, and what the target adds to it; the
-# files that there are of NAME.config and NAME-<target>.config
+# fragments NAME...: the files of these configurations: NAME.config, and what the
+# target adds to it, if it does
 fragments()
 {
-	local name file
+	local name own
 
 	for name in "$@"; do
-		for file in "$HARNESS/config/$name"{,-"$TARGET"}.config; do
-			[[ ! -f $file ]] || echo "$file"
-		done
+		own=$HARNESS/config/$name-$TARGET.config
+		echo "$HARNESS/config/$name.config"
+		[[ ! -f $own ]] || echo "$own"
 	done
 }
 

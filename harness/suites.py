@@ -87,7 +87,7 @@ COUNTS = {
             "bio_pages": InKernel(38, stage=4),
         }),
     "5.4": Counts(
-        static=249, patch_by_patch=81, text=78,
+        static=264, patch_by_patch=81, text=78,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=8),
