@@ -6,7 +6,8 @@
  *
  * Each case declares what a kernel without page pinning shows: "lost", where
  * the parent's store moves it to a copy of a page that the device then writes
- * to in vain, or "kept".
+ * to in vain, or "kept". That follows from the case and what is known of the
+ * kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,46 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dio_common.h"
+#include "dio_fork.h"
 
 #define PARENTS_BYTE	0xf1
 #define CHILDS_BYTE	0xf2
 
-enum child { STAYS, EXITS, WRITES };
-enum shape { PART, OFF512, PAGES, BIG, WHOLE, SHARED, ADJOINING, MANY };
-
 static const char * const child_names[] = { "stays", "exits first", "writes" };
 static const char * const mem_names[] = { "4K", "THP", "hugetlb" };
-
-/*
- * Where in its pages the memory lies. Reads leave room for a store elsewhere;
- * ext4 waits for a write from memory that is not aligned to its blocks, so
- * only whole pages can be written there without a thread.
- */
-static const struct {
-	const char *name;
-	size_t start;
-	size_t len;		/* of a segment */
-	size_t stride;		/* from one segment to the next */
-	int nr;
-} shapes[] = {
-	[PART]		= { "3584 bytes", 0, 3584, 0, 1 },
-	[OFF512]	= { "1024 bytes at offset 512", 512, 1024, 0, 1 },
-	[PAGES]		= { "64K at offset 512", 512, 65536, 0, 1 },
-	[BIG]		= { "1536K at offset 512", 512, 1536 << 10, 0, 1 },
-	[WHOLE]		= { "1536K", 0, 1536 << 10, 0, 1 },
-	[SHARED]	= { "3 segments in a page", 0, 512, 1024, 3 },
-	[ADJOINING]	= { "3 adjoining segments in a page", 512, 512, 512, 3 },
-	[MANY]		= { "300 segments", 0, 3584, 4096, 300 },
-};
-
-struct fork_case {
-	enum { R, W } direction;
-	enum dio_method method;
-	enum dio_mem mem;
-	enum shape shape;
-	enum child child;
-};
 
 struct fork_test {
 	const struct fork_case *c;
@@ -71,97 +39,6 @@ struct fork_test {
 	int go;			/* the parent closes its end: finish */
 };
 
-static const struct fork_case bdev_cases[] = {
-	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_READ, DIO_MEM_4K, PART, EXITS },
-	{ R, DIO_READ, DIO_MEM_4K, PART, WRITES },
-	{ R, DIO_READ, DIO_MEM_4K, PAGES, STAYS },
-	{ R, DIO_READ, DIO_MEM_4K, BIG, STAYS },
-	{ R, DIO_READ, DIO_MEM_THP, OFF512, STAYS },
-	{ R, DIO_READ, DIO_MEM_THP, BIG, EXITS },
-	{ R, DIO_READ, DIO_MEM_HUGETLB, OFF512, STAYS },
-	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, STAYS },
-	{ R, DIO_PREADV, DIO_MEM_4K, ADJOINING, EXITS },
-	{ R, DIO_PREADV, DIO_MEM_4K, MANY, STAYS },
-	{ R, DIO_AIO, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_AIO, DIO_MEM_4K, PAGES, EXITS },
-	{ R, DIO_AIO, DIO_MEM_4K, BIG, WRITES },
-	{ R, DIO_AIO, DIO_MEM_4K, MANY, STAYS },
-	{ R, DIO_AIO, DIO_MEM_THP, PAGES, EXITS },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, BIG, STAYS },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, PAGES, EXITS },
-	{ R, DIO_URING, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_URING, DIO_MEM_4K, OFF512, EXITS },
-	{ R, DIO_URING, DIO_MEM_4K, SHARED, WRITES },
-	{ R, DIO_URING, DIO_MEM_4K, BIG, STAYS },
-	{ R, DIO_URING, DIO_MEM_THP, PAGES, WRITES },
-	{ R, DIO_URING, DIO_MEM_HUGETLB, OFF512, WRITES },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, BIG, WRITES },
-	{ R, DIO_URING_FIXED, DIO_MEM_THP, PAGES, EXITS },
-	{ R, DIO_URING_FIXED, DIO_MEM_HUGETLB, OFF512, STAYS },
-	{ W, DIO_READ, DIO_MEM_4K, PART, WRITES },
-	{ W, DIO_READ, DIO_MEM_4K, BIG, WRITES },
-	{ W, DIO_PREADV, DIO_MEM_4K, SHARED, WRITES },
-	{ W, DIO_AIO, DIO_MEM_THP, PAGES, WRITES },
-	{ W, DIO_URING, DIO_MEM_HUGETLB, OFF512, WRITES },
-	{ W, DIO_URING_FIXED, DIO_MEM_4K, PAGES, WRITES },
-};
-
-static const struct fork_case file_cases[] = {
-	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_READ, DIO_MEM_4K, BIG, EXITS },
-	{ R, DIO_READ, DIO_MEM_THP, OFF512, WRITES },
-	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, WRITES },
-	{ R, DIO_PREADV, DIO_MEM_4K, MANY, STAYS },
-	{ R, DIO_AIO, DIO_MEM_4K, OFF512, STAYS },
-	{ R, DIO_AIO, DIO_MEM_THP, PAGES, EXITS },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, BIG, STAYS },
-	{ R, DIO_URING, DIO_MEM_4K, PAGES, EXITS },
-	{ R, DIO_URING, DIO_MEM_HUGETLB, OFF512, STAYS },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS },
-	{ W, DIO_READ, DIO_MEM_4K, PART, WRITES },
-	{ W, DIO_AIO, DIO_MEM_4K, WHOLE, WRITES },
-};
-
-static const struct fork_case loop_cases[] = {
-	{ R, DIO_READ, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_READ, DIO_MEM_4K, BIG, STAYS },
-	{ R, DIO_READ, DIO_MEM_THP, PAGES, WRITES },
-	{ R, DIO_PREADV, DIO_MEM_4K, SHARED, EXITS },
-	{ R, DIO_AIO, DIO_MEM_4K, PAGES, WRITES },
-	{ R, DIO_AIO, DIO_MEM_HUGETLB, OFF512, STAYS },
-	{ R, DIO_URING, DIO_MEM_4K, OFF512, STAYS },
-	{ R, DIO_URING_FIXED, DIO_MEM_4K, PART, STAYS },
-	{ W, DIO_AIO, DIO_MEM_4K, PAGES, WRITES },
-};
-
-static const struct fork_case sg_cases[] = {
-	{ R, DIO_SGIO, DIO_MEM_4K, PART, STAYS },
-	{ R, DIO_SGIO, DIO_MEM_4K, PART, EXITS },
-	{ R, DIO_SGIO, DIO_MEM_4K, OFF512, WRITES },
-	{ R, DIO_SGIO, DIO_MEM_4K, PAGES, STAYS },
-	{ R, DIO_SGIO, DIO_MEM_4K, SHARED, STAYS },
-	{ R, DIO_SGIO, DIO_MEM_4K, ADJOINING, STAYS },
-	{ R, DIO_SGIO, DIO_MEM_THP, PAGES, EXITS },
-	{ R, DIO_SGIO, DIO_MEM_HUGETLB, OFF512, STAYS },
-	{ W, DIO_SGIO, DIO_MEM_4K, PAGES, WRITES },
-};
-
-static const struct fork_set {
-	enum dio_target target;
-	const struct fork_case *cases;
-	size_t nr;
-} sets[] = {
-	{ DIO_BDEV, bdev_cases, ARRAY_SIZE(bdev_cases) },
-	{ DIO_EXT4, file_cases, ARRAY_SIZE(file_cases) },
-	{ DIO_XFS, file_cases, ARRAY_SIZE(file_cases) },
-	{ DIO_EXT2, file_cases, ARRAY_SIZE(file_cases) },
-	{ DIO_VFAT, file_cases, ARRAY_SIZE(file_cases) },
-	{ DIO_LOOP, loop_cases, ARRAY_SIZE(loop_cases) },
-	{ DIO_SG, sg_cases, ARRAY_SIZE(sg_cases) },
-};
-
 /* In a write, the child's store moves the child to a copy of its own. */
 static enum dio_result stock_result(const struct fork_case *c)
 {
@@ -175,39 +52,39 @@ static enum dio_result stock_result(const struct fork_case *c)
 	return DIO_LOST;
 }
 
-static size_t shape_size(const struct fork_case *c)
+static size_t shape_size(const struct fork_shape *shape)
 {
-	return shapes[c->shape].start + shapes[c->shape].len +
-	       shapes[c->shape].stride * (shapes[c->shape].nr - 1);
+	return shape->start + shape->len + shape->stride * (shape->nr - 1);
 }
 
-static void prepare_iov(struct fork_test *t)
+static void prepare_iov(struct fork_test *t, const struct fork_shape *shape)
 {
-	int i, nr = shapes[t->c->shape].nr;
+	int i;
 
-	for (i = 0; i < nr; i++) {
-		t->iov[i].iov_base = t->buf.data + shapes[t->c->shape].start +
-				     i * shapes[t->c->shape].stride;
-		t->iov[i].iov_len = shapes[t->c->shape].len;
+	for (i = 0; i < shape->nr; i++) {
+		t->iov[i].iov_base = t->buf.data + shape->start +
+				     i * shape->stride;
+		t->iov[i].iov_len = shape->len;
 	}
-	t->bytes = nr * shapes[t->c->shape].len;
+	t->bytes = shape->nr * shape->len;
 }
 
 static bool prepare(struct fork_test *t)
 {
 	const struct fork_case *c = t->c;
+	const struct fork_shape *shape = &fork_shapes[c->shape];
 	int ret;
 
-	ret = dio_buf_alloc(&t->buf, c->mem, shape_size(c));
+	ret = dio_buf_alloc(&t->buf, c->mem, shape_size(shape));
 	if (!dio_need(!ret, "no buffer: %s", strerror(-ret)))
 		return false;
 	memset(t->buf.data, t->fill, t->buf.size);
-	prepare_iov(t);
+	prepare_iov(t, shape);
 	t->req = (struct dio_req) {
 		.write = c->direction == W,
 		.pos = c->direction == W ? DIO_WRITE_POS : DIO_READ_POS,
 		.iov = t->iov,
-		.nr_iov = shapes[c->shape].nr,
+		.nr_iov = shape->nr,
 		.method = c->method,
 	};
 	t->req.fd = dio_target_open(t->target);
@@ -416,7 +293,7 @@ static void describe(const struct fork_test *t, char *text, size_t size)
 		 c->direction == W ? "write" : "read",
 		 dio_target_name(t->target),
 		 dio_method_name(c->method, c->direction == W),
-		 mem_names[c->mem], shapes[c->shape].name,
+		 mem_names[c->mem], fork_shapes[c->shape].name,
 		 child_names[c->child]);
 }
 
@@ -459,8 +336,8 @@ static unsigned int count_cases(void)
 {
 	unsigned int i, nr = 0;
 
-	for (i = 0; i < ARRAY_SIZE(sets); i++)
-		nr += sets[i].nr;
+	for (i = 0; i < FORK_NR_SETS; i++)
+		nr += fork_sets[i].nr;
 	return nr;
 }
 
@@ -469,7 +346,7 @@ int main(void)
 	size_t i;
 
 	dio_begin(count_cases());
-	for (i = 0; i < ARRAY_SIZE(sets); i++)
-		do_fork_set(&sets[i]);
+	for (i = 0; i < FORK_NR_SETS; i++)
+		do_fork_set(&fork_sets[i]);
 	dio_end();
 }
