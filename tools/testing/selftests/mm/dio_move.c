@@ -18,8 +18,8 @@
 
 #include "dio_move.h"
 
-#define ROUNDS		50
-#define PASSES		5
+#define ROUNDS		30
+#define PASSES		3
 #define ROUNDS_TIMEOUT	120
 #define HUGETLB_TRIES	200
 #define PM_SOFT_DIRTY	0x0080000000000000ULL
@@ -50,6 +50,26 @@ bool frames_stay(const struct dio_run *run, const unsigned long *pfns,
 	return dio_expect(false, "pages moved");
 }
 
+/* What lies behind the segments, in each page */
+static void store(unsigned char *data, unsigned char byte)
+{
+	int i;
+
+	for (i = 0; i < PAGES; i++)
+		memset(data + i * DIO_PAGE + SEGMENT, byte, DIO_PAGE - SEGMENT);
+}
+
+static bool stored(const unsigned char *data, unsigned char byte)
+{
+	int i;
+
+	for (i = 0; i < PAGES; i++)
+		if (!dio_all_is(data + i * DIO_PAGE + SEGMENT,
+				DIO_PAGE - SEGMENT, byte))
+			return false;
+	return true;
+}
+
 /* In the child, once the parent has stored */
 static bool child_right(const unsigned char *data, const unsigned long *pfns,
 			unsigned char byte, int go)
@@ -58,7 +78,7 @@ static bool child_right(const unsigned char *data, const unsigned long *pfns,
 	char none;
 	int i;
 
-	if (read(go, &none, 1) || !dio_all_is(data, SIZE, byte) ||
+	if (read(go, &none, 1) || !stored(data, byte) ||
 	    dio_pfns(data, own, PAGES))
 		return false;
 	for (i = 0; i < PAGES; i++)
@@ -79,19 +99,19 @@ static bool fork_round(const struct dio_run *run, const unsigned long *pfns,
 
 	if (pipe(go))
 		return false;
-	memset(data, byte, SIZE);
+	store(data, byte);
 	pid = fork();
 	if (!pid) {
 		close(go[1]);
 		_exit(!child_right(data, pfns, byte, go[0]));
 	}
-	memset(data, byte + 1, SIZE);
+	store(data, byte + 1);
 	stay = frames_stay(run, pfns, mem);
 	close(go[0]);
 	close(go[1]);
 	waitpid(pid, &status, 0);
 	return dio_expect(!status, "child: %#x", status) && stay &&
-	       dio_expect(dio_all_is(data, SIZE, byte + 1), "wrong data");
+	       dio_expect(stored(data, byte + 1), "wrong data");
 }
 
 /* Pages of the range that a process saved in rounds would be asked for again */
@@ -158,8 +178,10 @@ static bool fork_rounds(const struct dio_run *run, struct presser *p)
 	return good;
 }
 
-static bool rounds_under_press(const struct dio_run *run, const struct way *way)
+/* Forks and stores while another thread presses, as run->arg says. */
+bool fork_under_press(const struct dio_run *run)
 {
+	const struct way *way = run->arg;
 	struct presser p = {
 		.press = { .kind = way->kind, .mem = way->mem, .buf = &run->buf },
 	};
@@ -222,7 +244,7 @@ static bool registered(struct dio_run *run)
 
 	if (!register_buffer(run, way->mem, SIZE, &iov, &ring))
 		return false;
-	good = rounds_under_press(run, way);
+	good = fork_under_press(run);
 	good = read_registered(run, &iov, ring) && good;
 	dio_uring_close(ring);
 	return good;

@@ -7,6 +7,7 @@
 
 #define PAGES		16	/* that are pinned */
 #define SIZE		(PAGES * DIO_PAGE)
+#define SEGMENT		3584UL	/* of a page is read into, and the rest stored to */
 #define FILL		0x5a
 
 #ifndef MADV_PAGEOUT
@@ -40,6 +41,7 @@ struct way {
 
 bool frames_stay(const struct dio_run *run, const unsigned long *pfns,
 		 enum dio_mem mem);
+bool fork_under_press(const struct dio_run *run);
 bool clear_soft_dirty(struct dio_run *run);
 bool dirty_right(struct dio_run *run);
 

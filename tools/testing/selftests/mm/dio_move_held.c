@@ -7,14 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "dio_move.h"
 
-#define SEGMENT		3584UL		/* the rest of a page is for stores */
 #define PUSHES		3
-#define PUSH_TIMEOUT	20
 #define KSM		"/sys/kernel/mm/ksm/"
 #define KSM_TIMEOUT	60
 
@@ -60,58 +56,6 @@ static bool finish_read(struct dio_run *run, struct held *h)
 	return !run->lost;
 }
 
-/* Until @go is closed, the pages are the child's, too, but for pinned ones. */
-static pid_t start_child(int *go)
-{
-	int fds[2];
-	char none;
-	pid_t pid;
-
-	if (pipe(fds))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		close(fds[1]);
-		_exit(read(fds[0], &none, 1));
-	}
-	close(fds[0]);
-	*go = fds[1];
-	return pid;
-}
-
-static bool fork_and_store(struct dio_run *run)
-{
-	unsigned char *at = run->buf.data + SEGMENT;
-	int i, go = -1, status = -1;
-	pid_t pid;
-
-	pid = start_child(&go);
-	if (!dio_expect(pid > 0, "fork: %s", strerror(errno)))
-		return false;
-	for (i = 0; i < PAGES; i++, at += DIO_PAGE)
-		*at = i;
-	close(go);
-	waitpid(pid, &status, 0);
-	return dio_expect(!status, "child: %#x", status);
-}
-
-static bool push_held(struct dio_run *run, const struct way *way)
-{
-	struct press press = {
-		.kind = way->kind,
-		.mem = way->mem,
-		.buf = &run->buf,
-	};
-	double deadline = dio_now() + PUSH_TIMEOUT;
-	int i;
-
-	if (!press_start(&press))
-		return false;
-	for (i = 0; i < PUSHES || (!press.moved && dio_now() < deadline); i++)
-		press_push(&press);
-	return press_stop(&press);
-}
-
 bool held(struct dio_run *run)
 {
 	const struct way *way = run->arg;
@@ -121,10 +65,7 @@ bool held(struct dio_run *run)
 	run->stock = DIO_LOST;
 	if (!dio_run_buffer(run, way->mem, SIZE, FILL) || !start_read(run, &h))
 		return false;
-	good = push_held(run, way);
-	good = frames_stay(run, h.pfns, way->mem) && good;
-	good = fork_and_store(run) && good;
-	good = frames_stay(run, h.pfns, way->mem) && good;
+	good = fork_under_press(run);
 	return finish_read(run, &h) && good;
 }
 

@@ -21,6 +21,7 @@
 #define SCATTERED	(8UL << 20)	/* at first */
 #define SCATTERED_MAX	(128UL << 20)
 #define CONTROL_PAGES	16
+#define OFFLINE_MS	5
 #define PAGES_MAX	64
 
 /* Where swapon() looks for it, in a page of its own */
@@ -156,10 +157,12 @@ static bool offline_control(enum dio_mem mem)
 	return moved;
 }
 
+/* The kernel logs each: give the console some time. */
 static bool push_offline(struct press *press)
 {
 	const struct dio_buf *buf = press->buf;
 
+	dio_sleep_ms(OFFLINE_MS);
 	madvise(buf->data, DIO_PAGE, MADV_SOFT_OFFLINE);
 	madvise(buf->data + buf->size - DIO_PAGE, DIO_PAGE, MADV_SOFT_OFFLINE);
 	return !press->moved && offline_control(press->mem);
