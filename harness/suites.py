@@ -87,11 +87,11 @@ COUNTS = {
             "bio_pages": InKernel(38, stage=4),
         }),
     "5.4": Counts(
-        static=264, patch_by_patch=81, text=78,
+        static=264, patch_by_patch=102, text=88,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
-            "gup_pin": InKernel(25, stage=8),
-            "iov_iter_extract": InKernel(48, stage=8),
+            "gup_pin": InKernel(40, stage=8),
+            "iov_iter_extract": InKernel(32, stage=8),
             "bio_pages": InKernel(38, stage=8),
         }),
 }
