@@ -79,7 +79,7 @@ class Counts:
 
 COUNTS = {
     "6.1": Counts(
-        static=268, patch_by_patch=81,
+        static=287, patch_by_patch=81,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=1),
@@ -87,7 +87,7 @@ COUNTS = {
             "bio_pages": InKernel(38, stage=4),
         }),
     "5.4": Counts(
-        static=264, patch_by_patch=102, text=88,
+        static=317, patch_by_patch=102, text=88,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(40, stage=8),

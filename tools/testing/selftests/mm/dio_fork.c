@@ -20,7 +20,7 @@
 #include "dio_fork.h"
 
 #define PARENTS_BYTE	0xf1
-#define CHILDS_BYTE	0xf2
+#define CHILD_BYTE	0xf2
 
 static const char * const child_names[] = { "stays", "exits first", "writes" };
 static const char * const mem_names[] = { "4K", "THP", "hugetlb" };
@@ -138,7 +138,7 @@ static void run_child(const struct fork_test *t, int ready, int go)
 	char byte;
 
 	if (t->c->child == WRITES) {
-		own = CHILDS_BYTE;
+		own = CHILD_BYTE;
 		memset(t->buf.data, own, t->buf.size);
 	}
 	close(ready);
@@ -242,7 +242,7 @@ static enum dio_result check_write(struct fork_test *t)
 		result = DIO_ERROR;
 	else if (dio_all_is(back, t->bytes, t->fill))
 		result = DIO_KEPT;
-	else if (memchr(back, CHILDS_BYTE, t->bytes))
+	else if (memchr(back, CHILD_BYTE, t->bytes))
 		result = DIO_LOST;
 	free(back);
 	return result;
