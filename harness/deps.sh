@@ -23,9 +23,6 @@ packages=(
 if [[ -z $KERNEL_SRC && $SOURCE_PACKAGE ]]; then
 	packages+=("$SOURCE_PACKAGE")
 fi
-if [[ $PACKAGES ]]; then
-	packages+=("$PACKAGES")
-fi
 
 # missing PACKAGE...: those that are not installed
 missing()
