@@ -4,6 +4,8 @@
 TARGET ?= 6.1
 KERNEL_SRC ?=
 SIGNOFF ?=
+FS ?=
+comma := ,
 export TARGET KERNEL_SRC SIGNOFF
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
@@ -19,8 +21,8 @@ package := $(shell sed -n 's/^SOURCE_PACKAGE=//p' $(H)/targets/$(TARGET))
 testable := $(if $(KERNEL_SRC)$(package),tree,deps)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps base series tree refresh apply build boot run test test-full \
-	kunit selftest check clean
+.PHONY: help deps base series tree refresh apply build boot run fsmatrix test \
+	test-full kunit selftest check clean
 # The steps share one build directory: make's -j must not run two at once.
 .NOTPARALLEL:
 
@@ -40,6 +42,9 @@ base: deps
 
 run: tree ## build both kernels, run the reproducer, print the table
 	@$(H)/run.py
+
+fsmatrix: tree ## direct I/O on every file system, or on FS=ext4,xfs: a table
+	@$(H)/fsmatrix.py $(subst $(comma), ,$(FS))
 
 test: $(testable) ## everything that proves the series
 	@$(H)/test.py

@@ -843,6 +843,26 @@ static void map_user_too_large(struct kunit *test)
 	expect_map_user_error(test, u, rq, -EINVAL, 8 + 5);
 }
 
+/* A vector with a hole in it, for a device that wants none: it is copied. */
+static void map_user_gap(struct kunit *test)
+{
+	struct folios *f = make_large(test);
+	struct request *rq = make_request(test);
+	struct bio_vec bv[2];
+	struct iov_iter iter;
+
+	blk_queue_virt_boundary(rq->q, P - 1);
+	bvec_set_page(&bv[0], folio_page(f->folio[0], 0), 512, 0);
+	bvec_set_page(&bv[1], folio_page(f->folio[0], 1), 512, 512);
+	iov_iter_bvec(&iter, ITER_DEST, bv, 2, 1024);
+	KUNIT_ASSERT_EQ(test, 0,
+			blk_rq_map_user_iov(rq->q, rq, NULL, &iter, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, rq->__data_len, 1024);
+	KUNIT_EXPECT_EQ(test, bio_sectors(rq->bio), 2);
+	KUNIT_EXPECT_EQ(test, blk_rq_unmap_user(rq->bio), 0);
+	expect_free(test, f);
+}
+
 static struct kunit_case bio_pages_cases[] = {
 	KUNIT_CASE(release_pinned_small),
 	KUNIT_CASE(release_pinned_large),
@@ -882,6 +902,7 @@ static struct kunit_case bio_pages_cases[] = {
 	KUNIT_CASE(map_user_many),
 	KUNIT_CASE(map_user_unmapped),
 	KUNIT_CASE(map_user_too_large),
+	KUNIT_CASE(map_user_gap),
 	{}
 };
 

@@ -23,7 +23,8 @@ import reports
 import tap
 
 QEMU = "qemu-system-x86_64"
-INITRAMFS = lib.OUT / "guest" / "initramfs.cpio"
+GUEST = lib.OUT / "guest"
+INITRAMFS = GUEST / "initramfs.cpio"
 KVM = pathlib.Path("/dev/kvm")
 ACCEL_CACHE = lib.OUT / "accelerator"
 BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
@@ -68,13 +69,36 @@ def image(kind: str) -> pathlib.Path:
     return path
 
 
-def machine(kernel: pathlib.Path, accel: str, append: str) -> list[str]:
+def with_modules(kind: str) -> pathlib.Path:
+    """The guest's files, and what it has for file systems, as one archive."""
+    parts = (INITRAMFS, GUEST / "fs.cpio", lib.OUT / f"obj-{kind}" / "modules.cpio")
+    whole = GUEST / f"initramfs-{kind}.cpio"
+    with whole.open("wb") as out:
+        for part in parts:
+            if not part.is_file():
+                lib.die(f"{part.relative_to(lib.ROOT)} is missing; "
+                        f"'harness/build.sh {kind} modules' makes it")
+            with part.open("rb") as archive:
+                shutil.copyfileobj(archive, out)
+    return whole
+
+
+def server() -> list[str]:
+    """An empty folder, which QEMU serves to the guest by 9P."""
+    folder = GUEST / "served"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return ["-virtfs", f"local,path={folder},mount_tag=dio,security_model=none"]
+
+
+def machine(kernel: pathlib.Path, accel: str, append: str,
+            initramfs: pathlib.Path = INITRAMFS) -> list[str]:
     """QEMU's command line, without where input and output go."""
     cpu = "host" if accel == "kvm" else "qemu64"
     options = "kvm" if accel == "kvm" else "tcg,thread=multi"
     return [QEMU, "-accel", options, "-cpu", cpu, "-smp", "2", "-m", "2G",
             "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", str(kernel), "-initrd", str(INITRAMFS),
+            "-kernel", str(kernel), "-initrd", str(initramfs),
             "-append", f"{COMMAND_LINE} {append}".rstrip()]
 
 
@@ -82,18 +106,21 @@ class Guest:
     """A running guest, its console and its port each in a file."""
 
     def __init__(self, kernel: pathlib.Path, label: str, accel: str,
-                 append: str) -> None:
+                 append: str, initramfs: pathlib.Path = INITRAMFS) -> None:
         """Start it."""
         lib.LOGS.mkdir(parents=True, exist_ok=True)
         self.console = lib.LOGS / f"{label}.console"
         self.port = lib.LOGS / f"{label}.port"
         for path in (self.console, self.port):
             path.write_bytes(b"")
-        command = machine(kernel, accel, append) + [
+        command = machine(kernel, accel, append, initramfs) + [
             "-serial", f"file:{self.console}",
             "-device", "virtio-serial-pci",
             "-chardev", f"file,id=port,path={self.port}",
             "-device", "virtserialport,chardev=port,name=harness"]
+        # Behind the port, whose name in the guest has its device's number.
+        if initramfs != INITRAMFS:
+            command += server()
         self.stderr = lib.LOGS / f"{label}.qemu"
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
@@ -205,14 +232,17 @@ def end_of(guest: Guest, channel: tap.Channel) -> str | None:
     return f"ended at {channel.programs[-1].name}"
 
 
-def boot(kind: str, label: str, plan: Sequence[tuple[str, int]] = ()) -> Boot:
+def boot(kind: str, label: str, plan: Sequence[tuple[str, int]] = (),
+         modules: bool = False) -> Boot:
     """Boot the kernel KIND and run the plan's programs, (name, seconds)."""
     kernel = image(kind)
+    initramfs = with_modules(kind) if modules else INITRAMFS
     accel = accelerator(kernel)
     append = ",".join(f"{name}:{seconds}" for name, seconds in plan)
     # QEMU must not outlive this program, whatever ends it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    guest = Guest(kernel, label, accel, f"plan={append}" if append else "")
+    guest = Guest(kernel, label, accel, f"plan={append}" if append else "",
+                  initramfs)
     try:
         problem = watch(guest, label,
                         MARGIN_SECONDS + sum(seconds for _, seconds in plan))

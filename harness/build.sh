@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# build.sh KIND: build the kernel KIND of $TARGET, and the guest that boots on
-# every kind. Objects are in build/<target>/obj-KIND.
+# build.sh KIND [modules]: build the kernel KIND of $TARGET, and the guest that
+# boots on every kind. Objects are in build/<target>/obj-KIND. With "modules",
+# also the kernel's modules and what else the guest has for file systems.
 #
 #   stock    the base, as it is
 #   patched  base and series, with the configuration of stock
@@ -10,12 +11,28 @@
 #   kunit    base and series, with little else than the kernel's own tests
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/guest/stage.sh"
 
 # What a make that called this was told is not meant for the makes below.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 # Options that the guest's programs name themselves.
 SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
+# And those of the file systems, as modules.
+FILE_SYSTEMS=$OUT/fs.config
+
+# fs_config: options that the file systems' descriptions name, as far as the
+# kernel has them
+fs_config()
+{
+	local known
+
+	known=$(find "$TREE" -path "$TREE/drivers/staging" -prune -o -name 'Kconfig*' \
+			-exec grep -hE '^[[:space:]]*(menu)?config ' {} + |
+		awk '{ print $2 }' | sort -u)
+	fs_words CONFIG | awk -F= 'NR == FNR { known[$1]; next }
+		$1 in known { print "CONFIG_" $0 }' <(echo "$known") -
+}
 
 # choose KIND: sets TREE, FRAGMENTS, and OBJECTS, which is roughly what a build
 # from nothing compiles: progress is shown against it
@@ -23,7 +40,7 @@ choose()
 {
 	TREE=$OUT/linux
 	mapfile -t FRAGMENTS < <(fragments guest)
-	FRAGMENTS+=("$SELFTESTS")
+	FRAGMENTS+=("$FILE_SYSTEMS" "$SELFTESTS")
 	OBJECTS=1600
 	case $1 in
 	stock)
@@ -45,6 +62,7 @@ choose()
 	esac
 	[[ -f $TREE/Makefile ]] ||
 		die "${TREE#"$ROOT"/} is missing; 'make tree' makes it"
+	fs_config >"$FILE_SYSTEMS"
 }
 
 kmake()
@@ -84,7 +102,21 @@ compile()
 	{ print; fflush() }'
 }
 
-[[ $# == 1 ]] || die "usage: build.sh KIND"
+compile_modules()
+{
+	local stage=$OBJ/modules
+
+	rm -rf "$stage"
+	kmake -j"$(nproc)" modules &&
+	kmake INSTALL_MOD_PATH="$stage" INSTALL_MOD_STRIP=1 modules_install &&
+	rm -f "$stage"/lib/modules/*/{build,source} &&
+	pack "$stage" "$OBJ/modules.cpio"
+}
+
+case $#:${2:-} in
+1: | 2:modules) ;;
+*) die "usage: build.sh KIND [modules]" ;;
+esac
 KIND=$1
 load_target
 choose "$KIND"
@@ -94,3 +126,8 @@ mkdir -p "$OBJ"
 step "configure $KIND" "$LOGS/configure-$KIND.log" configure
 step "build $KIND" "$LOGS/build-$KIND.log" compile
 "$HARNESS/guest/build.sh"
+if [[ ${2:-} ]]; then
+	need depmod
+	step "build $KIND's modules" "$LOGS/modules-$KIND.log" compile_modules
+	"$HARNESS/guest/fs-build.sh"
+fi

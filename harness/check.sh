@@ -93,7 +93,7 @@ check_harness()
 
 	while IFS= read -r file; do
 		result "shellcheck: $file" shellcheck "$file"
-	done < <(of_kind sh 'sh$')
+	done < <(of_kind sh 'sh$'; find harness/fs -type f ! -name README)
 	mapfile -t sources < <(of_kind py python)
 	count "$HARNESS/check_python.py" "${sources[@]}"
 	mapfile -t sources < <(files | grep -E '\.(c|h|py|sh|S)$')

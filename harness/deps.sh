@@ -18,7 +18,11 @@ packages=(
 	qemu-system-x86 busybox-static e2fsprogs xfsprogs dosfstools btrfs-progs
 	# checks
 	shellcheck codespell sparse coccinelle quilt b4
+	# kernel modules
+	kmod
 )
+# the file systems' tools
+mapfile -t -O "${#packages[@]}" packages < <(fs_words PACKAGES)
 
 if [[ -z $KERNEL_SRC && $SOURCE_PACKAGE ]]; then
 	packages+=("$SOURCE_PACKAGE")

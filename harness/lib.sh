@@ -83,6 +83,12 @@ fragments()
 	done
 }
 
+# fs_words NAME: the words that the file systems' descriptions have for NAME
+fs_words()
+{
+	sed -n "s/^$1=//p" "$HARNESS"/fs/* | tr -d '"' | tr -s ' ' '\n' | sed '/^$/d' | sort -u
+}
+
 # lost_options FRAGMENT... CONFIG: requested options that the configuration does
 # not have. Where two fragments name one option, the later counts.
 lost_options()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import filesystems
 import lib
 
 
@@ -42,6 +43,8 @@ class Guest:
     selftests: tuple[Selftest, ...]
     minutes: int
     full: bool = False
+    # Does it need the kernel's modules, and the tools for file systems?
+    modules: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,21 +78,24 @@ class Counts:
     selftests: dict[str, int]
     # KUnit's suites, or what reports as they do.
     in_kernel: dict[str, InKernel]
+    # Is its series tested on every file system?
+    file_systems: bool = False
     # The series as text alone; only where no package brings the source.
     text: int = 0
 
 
 COUNTS = {
     "6.1": Counts(
-        static=287, patch_by_patch=81, patch_by_patch_minutes=35,
+        static=352, patch_by_patch=93, patch_by_patch_minutes=35,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=1),
             "iov_iter_extract": InKernel(48, stage=3),
-            "bio_pages": InKernel(38, stage=4),
-        }),
+            "bio_pages": InKernel(39, stage=4),
+        },
+        file_systems=True),
     "5.4": Counts(
-        static=317, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
+        static=382, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(40, stage=8),
@@ -109,10 +115,27 @@ SELFTESTS = tuple(Selftest(name, cases, SECONDS[name])
 # The reproducer; the only program that also runs on the stock kernel.
 FORK = SELFTESTS[0]
 
+
+
+def on_file_system(system: filesystems.FileSystem) -> Selftest:
+    """dio_fs on one of the file systems that the harness describes."""
+    return Selftest(f"fs@{system.name}", system.cases, system.seconds)
+
+
+def forks_on(system: filesystems.FileSystem) -> Selftest:
+    """Only what differs on a stock kernel."""
+    return Selftest(f"fs@{system.name}+fork", system.forks, system.seconds)
+
+
+# Every file system that the harness describes.
+SYSTEMS = filesystems.load() if HERE.file_systems else []
+FORKS_ON_ALL = tuple(forks_on(system) for system in SYSTEMS)
+ON_ALL = tuple(on_file_system(system) for system in SYSTEMS)
+
 # All that can be done without the kernel's source.
 TEXT = Command("text", ("harness/check.sh", "--text"), HERE.text, 5)
 
-SUITES: tuple[Command | Guest | Kunit, ...] = (
+ALL_SUITES: tuple[Command | Guest | Kunit, ...] = (
     Command("static", ("harness/check.sh",), HERE.static, 5),
     Command("verdicts", ("harness/check_verdict.py",), 43, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
@@ -120,11 +143,18 @@ SUITES: tuple[Command | Guest | Kunit, ...] = (
     Guest("selftests-plain", "patched", SELFTESTS, 12),
     Guest("selftests-debug", "debug", SELFTESTS, 20),
     Kunit("kunit", "kunit", HERE.in_kernel, 8),
+    Guest("file-systems-stock", "stock", FORKS_ON_ALL, 8, modules=True),
+    Guest("file-systems", "patched", ON_ALL, 10, modules=True),
     Command("patch-by-patch", ("harness/bypatch.sh",), HERE.patch_by_patch,
             HERE.patch_by_patch_minutes),
     # Only with --full: what takes long, and what fails seldom.
     Guest("selftests-rounds", "debug", SELFTESTS * 5, 60, full=True),
+    Guest("file-systems-debug", "debug", ON_ALL, 20, full=True, modules=True),
 )
+
+# Those that there is something to do in.
+SUITES = tuple(suite for suite in ALL_SUITES
+               if not isinstance(suite, Guest) or suite.selftests)
 
 # What else may be named on the command line: several suites at once.
 GROUPS = {

@@ -12,6 +12,7 @@ RESULT = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*(.*?)\s*(# SKIP\b.*)?$", re.IGNO
 PLAN = re.compile(r"^1\.\.(\d+)")
 CASE = re.compile(r"^# case: (.+?) \| stock (lost|kept) \| seen (lost|kept|error)"
                   r" \| pins \+(\d+) -(\d+)\s*$")
+GROUP = re.compile(r"^# group: (\w+)")
 BAIL = re.compile(r"^Bail out!\s*(.*)")
 HARNESS_LINE = re.compile(r"^harness: (\w+) ?(.*)$")
 END = re.compile(r"^(\S+) ([a-z]+)(?::(\d+))? (\d+)$")
@@ -36,6 +37,8 @@ class Result:
     ok: bool
     skip: bool
     case: Case | None = None
+    # What kind of case, where a program says so.
+    group: str = ""
 
 
 @dataclasses.dataclass
@@ -67,14 +70,18 @@ class Channel:
 def parse_tap(program: Program) -> None:
     """Fill in plan and results from the program's text."""
     case: Case | None = None
+    group = ""
     for line in program.text.splitlines():
         if match := CASE.match(line):
             case = Case(match[1], match[2], match[3], int(match[4]), int(match[5]))
         elif match := RESULT.match(line):
             # kselftest puts the name of a skipped case behind the word.
             name = match[2] or (match[3] or "")[len("# SKIP"):].strip()
-            program.results.append(Result(name, not match[1], bool(match[3]), case))
+            program.results.append(
+                Result(name, not match[1], bool(match[3]), case, group))
             case = None
+        elif match := GROUP.match(line):
+            group = match[1]
         elif match := PLAN.match(line):
             program.plan = int(match[1])
         elif match := BAIL.match(line):

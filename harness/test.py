@@ -44,6 +44,8 @@ def run_command(suite: Command) -> Verdict:
 def built(suite: Guest | Kunit, verdict: Verdict) -> bool:
     """Build what the suite boots."""
     command = [lib.HARNESS / "build.sh", suite.kernel]
+    if isinstance(suite, Guest) and suite.modules:
+        command.append("modules")
     if subprocess.run(command).returncode == 0:
         return True
     verdict.fail(f"the {suite.kernel} kernel or its guest was not built")
@@ -61,7 +63,8 @@ def run_guest(suite: Guest) -> Verdict:
     if not built(suite, verdict := Verdict()):
         return verdict
     run = boot(suite.kernel, suite.name,
-               [(selftest.name, selftest.seconds) for selftest in suite.selftests])
+               [(selftest.name, selftest.seconds) for selftest in suite.selftests],
+               suite.modules)
     keep_tap(suite.name, run.channel.programs)
     return judge_guest(run, suite.selftests, suite.kernel == "stock")
 

@@ -6,14 +6,13 @@
 # The result is build/<target>/guest/initramfs.cpio.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/stage.sh"
 
 # What a make that called this was told is not meant for the makes below.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 GUEST=$OUT/guest
 STAGE=$GUEST/root
-# Outside of the user's path on some machines.
-PATH=$PATH:/usr/sbin:/sbin
 TOOLS=(mkfs.ext4 mkfs.ext2 e2fsck mkfs.xfs xfs_repair mkfs.vfat fsck.vfat
        mkfs.btrfs btrfs)
 
@@ -31,18 +30,6 @@ build_selftests()
 	make -C "$OUT/linux/tools/testing/selftests/mm" \
 		OUTPUT="$GUEST/selftests" CC="ccache gcc" \
 		USERLDFLAGS=-static USERCFLAGS=-Werror all
-}
-
-# add_tool NAME: a program of this machine, with the libraries it needs
-add_tool()
-{
-	local path lib
-
-	path=$(command -v "$1")
-	install -D "$path" "$STAGE/sbin/$1"
-	ldd "$path" | grep -o '/[^ ]*' | while read -r lib; do
-		install -D "$lib" "$STAGE$lib"
-	done
 }
 
 # Every applet for which there is no real tool.
@@ -74,20 +61,12 @@ stage()
 	add_busybox
 }
 
-# The files belong to root in the guest, whoever builds it.
-pack()
-{
-	(cd "$STAGE" && find . | sort | cpio --quiet -o -H newc -R 0:0) \
-		>"$GUEST/initramfs.tmp"
-	mv "$GUEST/initramfs.tmp" "$GUEST/initramfs.cpio"
-}
-
 # Called anew below: errors do not end a function that `step` calls itself.
 if [[ ${1:-} == logged ]]; then
 	build_init
 	build_selftests
 	stage
-	pack
+	pack "$STAGE" "$GUEST/initramfs.cpio"
 	exit
 fi
 

@@ -8,12 +8,15 @@
  * "harness: ", go to the virtio port named "harness"; the console carries
  * kernel messages and what programs say on stderr.
  *
- *   plan=NAME:SECONDS,...	run /selftests/NAME, kill it after SECONDS
+ *   plan=NAME:SECONDS,...	run /selftests/NAME, kill it after SECONDS;
+ *				NAME@ARGUMENT gives it an argument
  *   shell=1			an interactive shell on the console instead
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -165,7 +168,8 @@ static int open_terminal(char *slave, size_t size)
 	return fd;
 }
 
-static void exec_program(const char *path, const char *slave)
+static void exec_program(const char *path, const char *argument,
+			 const char *slave)
 {
 	int fd, null;
 
@@ -180,7 +184,7 @@ static void exec_program(const char *path, const char *slave)
 	close(null);
 	if (chdir("/tmp"))
 		_exit(127);
-	execl(path, path, NULL);
+	execl(path, path, argument, NULL);
 	_exit(127);
 }
 
@@ -249,17 +253,26 @@ static void drain(int fd, char *last)
 			return;
 }
 
+/* On the console, too, to tell whose the kernel's reports are */
+static void say_begin(const char *name)
+{
+	say("harness: begin %s\n", name);
+	dprintf(STDERR_FILENO, "harness: begin %s\n", name);
+}
+
 /* Says how @name ended; false if the guest cannot go on after it. */
 static bool run_program(const char *name, long seconds)
 {
+	int program = strcspn(name, "@");
+	const char *argument = name[program] ? name + program + 1 : NULL;
 	long long start = now_ms();
 	char path[256], slave[64], last = '\n';
 	bool ended, gone;
 	int fd, status = 0;
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "/selftests/%s", name);
-	say("harness: begin %s\n", name);
+	snprintf(path, sizeof(path), "/selftests/%.*s", program, name);
+	say_begin(name);
 	if (access(path, X_OK)) {
 		say("harness: end %s missing 0\n", name);
 		return true;
@@ -271,7 +284,7 @@ static bool run_program(const char *name, long seconds)
 		return true;
 	}
 	if (!pid)
-		exec_program(path, slave);
+		exec_program(path, argument, slave);
 	ended = watch(pid, fd, seconds * 1000LL, &status, &last);
 	/* Who blocks whom goes to the console, while it can still be seen. */
 	if (!ended)
@@ -292,9 +305,37 @@ static bool run_program(const char *name, long seconds)
 	return gone;
 }
 
+/* How many mounts and block devices there are */
+static int count_state(void)
+{
+	FILE *mounted = setmntent("/proc/mounts", "r");
+	DIR *disks = opendir("/sys/block");
+	int nr = 0;
+
+	while (mounted && getmntent(mounted))
+		nr++;
+	while (disks && readdir(disks))
+		nr++;
+	if (mounted)
+		endmntent(mounted);
+	if (disks)
+		closedir(disks);
+	return nr;
+}
+
+/* What a program on a file system leaves behind would be in the way. */
+static bool is_clean(const char *name, int before)
+{
+	if (!strchr(name, '@') || count_state() == before)
+		return true;
+	say("harness: %s left mounts or devices behind\n", name);
+	return false;
+}
+
 static bool run_plan(char *plan)
 {
 	char *save, *item, *colon;
+	int before;
 
 	for (item = strtok_r(plan, ",", &save); item;
 	     item = strtok_r(NULL, ",", &save)) {
@@ -304,7 +345,9 @@ static bool run_plan(char *plan)
 			return false;
 		}
 		*colon = '\0';
-		if (!run_program(item, atol(colon + 1)))
+		before = count_state();
+		if (!run_program(item, atol(colon + 1)) ||
+		    !is_clean(item, before))
 			return false;
 	}
 	return true;

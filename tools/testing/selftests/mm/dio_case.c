@@ -128,6 +128,7 @@ bool dio_expect(bool good, const char *fmt, ...)
 static bool pins_right(const struct dio_run *run, const struct dio_pins *pins)
 {
 	return pins->acquired >= run->pages &&
+	       (!run->unpinned || !pins->acquired) &&
 	       pins->acquired == pins->released &&
 	       (!run->buf.data ||
 		dio_fork_shares(run->buf.data, run->buf.size));
@@ -162,14 +163,13 @@ static void run_case(enum dio_target target, const struct dio_case *c,
 	dio_buf_free(&run.buf);
 }
 
-static void run_set(const struct dio_set *set)
+/* @setup is what setting up the target returned. */
+void dio_run_set(const struct dio_set *set, int setup)
 {
-	int ret = dio_target_setup(set->target);
 	size_t i;
 
 	for (i = 0; i < set->nr; i++)
-		run_case(set->target, &set->cases[i], ret);
-	dio_target_teardown(set->target);
+		run_case(set->target, &set->cases[i], setup);
 }
 
 /* The whole program, for one that needs no more than this */
@@ -181,8 +181,10 @@ void dio_run_sets(const struct dio_set *sets, size_t nr)
 	for (i = 0; i < nr; i++)
 		cases += sets[i].nr;
 	dio_begin(cases);
-	for (i = 0; i < nr; i++)
-		run_set(&sets[i]);
+	for (i = 0; i < nr; i++) {
+		dio_run_set(&sets[i], dio_target_setup(sets[i].target));
+		dio_target_teardown(sets[i].target);
+	}
 	dio_end();
 }
 
@@ -218,6 +220,15 @@ ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
 	struct iovec iov = { .iov_base = base, .iov_len = len };
 
 	return dio_run_iov(run, write, &iov, 1, pos);
+}
+
+/* What a direct I/O pins; one by way of the page cache pins nothing. */
+void dio_run_pins(struct dio_run *run, bool write, long pages)
+{
+	if (dio_target_direct(run->target, write))
+		run->pages = pages;
+	else
+		run->unpinned = true;
 }
 
 /* Through the page cache, taking no pins */

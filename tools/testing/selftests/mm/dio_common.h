@@ -19,7 +19,9 @@
 #define DIO_REGION	(4UL << 20)	/* bytes of a target that hold the pattern */
 #define DIO_READ_POS	0x080000	/* where the tests read and write: apart, */
 #define DIO_WRITE_POS	0x200000	/* and inside of the region */
+#define DIO_WARM_POS	0x3ff000
 #define DIO_MAX_SEGS	1024
+#define DIO_MOUNT_POINT	"/tmp/dio_selftest"
 
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
@@ -62,6 +64,7 @@ long dio_vmstat(const char *name);
 bool dio_fork_shares(const void *addr, size_t len);
 
 /* dio_dev.c: the device that can be held */
+void dio_dev_set_backing(const char *path);
 int dio_dev_create(void);
 void dio_dev_destroy(void);
 const char *dio_dev_path(void);
@@ -72,7 +75,7 @@ int dio_dev_release(void);
 /* dio_target.c: what stands on it */
 enum dio_target {
 	DIO_BDEV, DIO_EXT4, DIO_XFS, DIO_EXT2, DIO_VFAT, DIO_LOOP, DIO_SG,
-	DIO_BTRFS, DIO_OVERLAY, DIO_NR_TARGETS
+	DIO_BTRFS, DIO_OVERLAY, DIO_GIVEN, DIO_NR_TARGETS
 };
 
 const char *dio_target_name(enum dio_target target);
@@ -80,11 +83,36 @@ int dio_target_setup(enum dio_target target);
 void dio_target_teardown(enum dio_target target);
 void dio_target_clear(void);
 const char *dio_target_path(enum dio_target target);
+size_t dio_target_align(enum dio_target target);
+bool dio_target_direct(enum dio_target target, bool write);
 int dio_target_open(enum dio_target target);
 int dio_target_fill(enum dio_target target);
 const char *dio_target_scratch(void);
 int dio_scratch_create(off_t from, size_t written, size_t size);
 int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos);
+
+/* dio_command.c: a file system by way of a command */
+#define DIO_CAN_READ	1
+#define DIO_CAN_WRITE	2	/* anywhere in the file */
+#define DIO_CAN_WAIT	4	/* with a write in flight, without a thread */
+#define DIO_CAN_CREATE	32	/* other files */
+#define DIO_CAN_GAP	64	/* and begin to write behind their ends */
+#define DIO_CAN_QUEUE	128	/* many writes in flight, without a thread */
+#define DIO_CAN_APPEND	8	/* at the end of the file, and nowhere else */
+#define DIO_CAN_CACHE	16	/* what a network file system has read */
+
+struct dio_given {
+	const char *name;
+	char **command;		/* ends in NULL, as execvp() wants it */
+	size_t align;
+	bool buffered[2];	/* reads, writes: by way of the page cache */
+	unsigned int can;
+};
+
+extern struct dio_given dio_given;
+
+int dio_given_step(const char *step);
+int dio_given_mount(void);
 
 /* dio_io.c: how an I/O is submitted */
 enum dio_method {
@@ -109,6 +137,7 @@ ssize_t dio_sync_io(struct dio_req *req);
 const char *dio_method_name(enum dio_method method, bool write);
 int dio_start(struct dio_req *req);
 ssize_t dio_finish(struct dio_req *req);
+void dio_warm_up(const struct dio_req *req);
 int dio_start_held(struct dio_req *req);
 ssize_t dio_finish_held(struct dio_req *req);
 size_t dio_iov_pages(const struct iovec *iov, int nr);
@@ -131,6 +160,7 @@ struct dio_run {
 	int fd;			/* of the target, O_DIRECT */
 	struct dio_buf buf;	/* looked at for pins and freed afterwards */
 	long pages;		/* that have been pinned, at least */
+	bool unpinned;		/* or none at all */
 	const void *arg;	/* of the case */
 	enum dio_result stock;	/* kept, if the case does not know better */
 	bool lost;		/* why the case failed */
@@ -151,6 +181,7 @@ struct dio_set {
 void dio_begin(unsigned int nr_cases);
 void dio_result(const char *text, enum dio_result stock, enum dio_result seen,
 		const struct dio_pins *pins, bool ok);
+void dio_run_set(const struct dio_set *set, int setup);
 void dio_run_sets(const struct dio_set *sets, size_t nr);
 void dio_end(void);
 bool dio_expect(bool good, const char *fmt, ...);
@@ -162,6 +193,7 @@ ssize_t dio_run_iov(struct dio_run *run, bool write, struct iovec *iov, int nr,
 		    off_t pos);
 ssize_t dio_run_io(struct dio_run *run, bool write, void *base, size_t len,
 		   off_t pos);
+void dio_run_pins(struct dio_run *run, bool write, long pages);
 bool dio_run_prefill(struct dio_run *run, size_t len, off_t pos,
 		     unsigned char byte);
 bool dio_run_holds(struct dio_run *run, size_t len, off_t pos,

@@ -43,6 +43,7 @@ struct dm_request {
 static char upper_path[64];
 static char lower_path[64];
 static int upper_minor;
+static const char *backing;
 
 static void dm_init(struct dm_request *req, const char *name)
 {
@@ -126,11 +127,22 @@ static unsigned long long device_sectors(const char *path)
 	return bytes / DIO_SECTOR;
 }
 
-/* As many RAM disks as it takes. */
-static int ram_segments(struct segment *seg, unsigned long long *total)
+/* In place of the RAM disks; a string that stays */
+void dio_dev_set_backing(const char *path)
+{
+	backing = path;
+}
+
+/* As many RAM disks as it takes, or the one device that was named. */
+static int lower_segments(struct segment *seg, unsigned long long *total)
 {
 	int nr;
 
+	if (backing) {
+		snprintf(seg->path, sizeof(seg->path), "%s", backing);
+		*total = seg->sectors = device_sectors(backing);
+		return *total > 0;
+	}
 	*total = 0;
 	for (nr = 0; nr < MAX_RAM && *total < WANTED_SECTORS; nr++) {
 		snprintf(seg[nr].path, sizeof(seg[nr].path), "/dev/ram%d", nr);
@@ -148,7 +160,7 @@ int dio_dev_create(void)
 	int nr, ret;
 
 	dio_dev_destroy();
-	nr = ram_segments(ram, &lower.sectors);
+	nr = lower_segments(ram, &lower.sectors);
 	if (!nr)
 		return -ENODEV;
 	ret = dm_create(LOWER, ram, nr, lower_path, sizeof(lower_path));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The cases of dio_fork. */
+/* Direct I/O in flight over fork(): cases, and what runs them. */
 #ifndef DIO_FORK_H
 #define DIO_FORK_H
 
@@ -9,7 +9,10 @@
 
 enum direction { R, W };
 enum child { STAYS, EXITS, WRITES };
-enum shape { PART, OFF512, PAGES, BIG, WHOLE, SHARED, ADJOINING, MANY };
+enum shape {
+	PART, OFF512, PAGES, BIG, WHOLE, SHARED, ADJOINING, MANY,
+	FULL_4K, FULL_64K
+};
 
 struct fork_case {
 	enum direction direction;
@@ -35,5 +38,7 @@ struct fork_set {
 
 extern const struct fork_shape fork_shapes[];
 extern const struct fork_set fork_sets[FORK_NR_SETS];
+
+void fork_run_set(const struct fork_set *set, int setup);
 
 #endif /* DIO_FORK_H */

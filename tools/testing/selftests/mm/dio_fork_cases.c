@@ -16,6 +16,8 @@ const struct fork_shape fork_shapes[] = {
 	[SHARED]	= { "3 segments in a page", 0, 512, 1024, 3 },
 	[ADJOINING]	= { "3 adjoining segments in a page", 512, 512, 512, 3 },
 	[MANY]		= { "300 segments", 0, 3584, 4096, 300 },
+	[FULL_4K]	= { "4K", 0, 4096, 0, 1 },
+	[FULL_64K]	= { "64K", 0, 65536, 0, 1 },
 };
 
 static const struct fork_case bdev_cases[] = {

@@ -236,11 +236,27 @@ ssize_t dio_finish(struct dio_req *req)
 	return methods[req->method].finish(req);
 }
 
+/*
+ * A small I/O of the same kind elsewhere in the file: what a file system has to
+ * write or to wait for ahead of the first one must not wait for a held device.
+ */
+void dio_warm_up(const struct dio_req *req)
+{
+	void *data = aligned_alloc(DIO_PAGE, DIO_PAGE);
+	ssize_t ret;
+
+	ret = data ? pread(req->fd, data, DIO_PAGE, DIO_WARM_POS) : 0;
+	if (ret == DIO_PAGE && req->write)
+		ret = pwrite(req->fd, data, DIO_PAGE, DIO_WARM_POS);
+	free(data);
+}
+
 /* Starts an I/O that stays in flight until dio_finish_held(). */
 int dio_start_held(struct dio_req *req)
 {
 	int ret;
 
+	dio_warm_up(req);
 	ret = dio_dev_hold();
 	if (!ret)
 		ret = dio_start(req);

@@ -18,7 +18,7 @@
 
 #include "dio_common.h"
 
-#define MOUNT_POINT	"/tmp/dio_selftest"
+#define MOUNT_POINT	DIO_MOUNT_POINT
 #define TARGET_CORE	"/sys/kernel/config/target/core"
 #define STORE		TARGET_CORE "/iblock_0/dio_selftest"
 #define FABRIC		"/sys/kernel/config/target/loopback"
@@ -209,6 +209,7 @@ static const struct target targets[DIO_NR_TARGETS] = {
 		     .teardown = scsi_teardown },
 	[DIO_BTRFS] = { "btrfs", "btrfs", "mkfs.btrfs -q -f -K %s >/dev/null" },
 	[DIO_OVERLAY] = { "overlayfs", "ext4", MKFS_EXT4, overlay_setup },
+	[DIO_GIVEN] = { .setup = dio_given_mount },
 };
 
 static int fs_setup(const struct target *t)
@@ -226,7 +227,30 @@ static int fs_setup(const struct target *t)
 
 const char *dio_target_name(enum dio_target target)
 {
-	return targets[target].name;
+	return target == DIO_GIVEN ? dio_given.name : targets[target].name;
+}
+
+/* What position, length and memory of a direct I/O are a multiple of */
+size_t dio_target_align(enum dio_target target)
+{
+	return target == DIO_GIVEN ? dio_given.align : DIO_SECTOR;
+}
+
+/* Does the I/O go by the page cache where it can? */
+bool dio_target_direct(enum dio_target target, bool write)
+{
+	return target != DIO_GIVEN || !dio_given.buffered[write];
+}
+
+static bool can_write(enum dio_target target)
+{
+	return target != DIO_GIVEN ||
+	       dio_given.can & (DIO_CAN_WRITE | DIO_CAN_APPEND);
+}
+
+static bool is_file(enum dio_target target)
+{
+	return target == DIO_GIVEN || targets[target].fs;
 }
 
 const char *dio_target_path(enum dio_target target)
@@ -235,7 +259,7 @@ const char *dio_target_path(enum dio_target target)
 		return loop_path;
 	if (target == DIO_SG)
 		return scsi_path;
-	return targets[target].fs ? MOUNT_POINT "/file" : dio_dev_path();
+	return is_file(target) ? MOUNT_POINT "/file" : dio_dev_path();
 }
 
 /* Another file beside it; file systems only */
@@ -244,18 +268,40 @@ const char *dio_target_scratch(void)
 	return MOUNT_POINT "/scratch";
 }
 
+/*
+ * A file that is only appended to is written past the page cache, and
+ * asynchronously: on Linux 6.1, zonefs fails to do it otherwise.
+ */
+static ssize_t append_all(int fd, void *data)
+{
+	struct iovec iov = { data, DIO_REGION };
+	struct dio_req req = {
+		.fd = fd,
+		.write = true,
+		.iov = &iov,
+		.nr_iov = 1,
+		.method = DIO_AIO,
+	};
+	ssize_t ret = dio_start(&req);
+
+	return ret ? ret : dio_finish(&req);
+}
+
 /* Fills the region with the pattern, so that it has its blocks, too. */
 int dio_target_fill(enum dio_target target)
 {
-	unsigned char *data = malloc(DIO_REGION);
+	bool append = target == DIO_GIVEN && dio_given.can & DIO_CAN_APPEND;
+	unsigned char *data = aligned_alloc(DIO_PAGE, DIO_REGION);
 	int fd, ret = 0;
+	ssize_t done;
 
 	if (!data)
 		return -ENOMEM;
 	dio_pattern_fill(data, DIO_REGION, 0);
-	fd = open(dio_target_path(target), O_RDWR | O_CREAT, 0600);
-	if (fd < 0 || pwrite(fd, data, DIO_REGION, 0) != DIO_REGION ||
-	    fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+	fd = open(dio_target_path(target),
+		  O_RDWR | (append ? O_TRUNC | O_DIRECT : O_CREAT), 0600);
+	done = append ? append_all(fd, data) : pwrite(fd, data, DIO_REGION, 0);
+	if (done != DIO_REGION || fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
 		ret = -errno;
 	if (fd >= 0)
 		close(fd);
@@ -295,7 +341,9 @@ int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos)
 	fd = open(dio_target_path(target), O_RDONLY);
 	if (fd < 0)
 		return -errno;
-	if (fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+	/* What cannot be written to need not know fsync(). */
+	if ((fsync(fd) && errno != EINVAL) ||
+	    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
 		ret = -errno;
 	else if (pread(fd, data, len, pos) != (ssize_t)len)
 		ret = -EIO;
@@ -313,7 +361,9 @@ int dio_target_setup(enum dio_target target)
 		ret = fs_setup(t);
 	if (!ret && t->setup)
 		ret = t->setup();
-	return ret ? ret : dio_target_fill(target);
+	if (!ret && can_write(target))
+		ret = dio_target_fill(target);
+	return ret;
 }
 
 static void unmount_all(void)
@@ -326,7 +376,7 @@ void dio_target_teardown(enum dio_target target)
 {
 	const struct target *t = &targets[target];
 
-	if (t->fs) {
+	if (is_file(target)) {
 		unmount_all();
 		rmdir(MOUNT_POINT);
 	} else if (t->teardown) {
@@ -344,7 +394,8 @@ void dio_target_clear(void)
 
 int dio_target_open(enum dio_target target)
 {
-	int fd = open(dio_target_path(target), O_RDWR | O_DIRECT);
+	int mode = can_write(target) ? O_RDWR : O_RDONLY;
+	int fd = open(dio_target_path(target), mode | O_DIRECT);
 
 	return fd < 0 ? -errno : fd;
 }

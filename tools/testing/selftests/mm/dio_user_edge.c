@@ -30,7 +30,7 @@ static bool unmapped(struct dio_run *run, bool write, size_t pages,
 		return true;
 	if (!dio_expect(ret > 0 && ret <= mapped * DIO_PAGE, "result %zd", ret))
 		return false;
-	run->pages = ret / DIO_PAGE;
+	dio_run_pins(run, write, ret / DIO_PAGE);
 	if (write)
 		return dio_run_holds(run, ret, pos, USER_FILL);
 	return dio_expect(dio_pattern_is(run->buf.data, ret, pos),
@@ -175,6 +175,7 @@ static ssize_t scratch_load(void *data, size_t size)
 
 bool edge_file_end(struct dio_run *run)
 {
+	const size_t align = dio_target_align(run->target);
 	const size_t size = 2 * BLOCK + 1808;
 	int fd = dio_scratch_create(0, size, size);
 	unsigned char *data;
@@ -185,12 +186,12 @@ bool edge_file_end(struct dio_run *run)
 	    !dio_run_buffer(run, DIO_MEM_4K, 4 * BLOCK, USER_FILL))
 		return false;
 	data = run->buf.data;
-	run->pages = 3;
+	dio_run_pins(run, false, 3);
 	all = pread(fd, data, 4 * BLOCK, 0);
 	right = dio_pattern_is(data, size, 0);
 	tail = pread(fd, data, BLOCK, 2 * BLOCK);
 	right = right && dio_pattern_is(data, 1808, 2 * BLOCK);
-	beyond = pread(fd, data, DIO_SECTOR, 2 * BLOCK + 2048);
+	beyond = pread(fd, data, align, (size + align - 1) / align * align);
 	close(fd);
 	return dio_expect(all == size && tail == 1808 && !beyond,
 			  "results %zd, %zd, %zd", all, tail, beyond) &&
@@ -207,7 +208,7 @@ bool edge_hole(struct dio_run *run)
 	    !dio_run_buffer(run, DIO_MEM_4K, 16 * BLOCK, USER_FILL))
 		return false;
 	data = run->buf.data;
-	run->pages = 1;
+	dio_run_pins(run, false, 1);
 	ret = pread(fd, data, 16 * BLOCK, 0);
 	close(fd);
 	return dio_expect(ret == 16 * BLOCK, "result %zd", ret) &&
@@ -244,7 +245,7 @@ bool edge_sub_block(struct dio_run *run)
 	const off_t pos = BLOCK + 1024, behind = pos + DIO_SECTOR;
 	unsigned char back[8 * BLOCK];
 
-	run->pages = 1;
+	dio_run_pins(run, true, 1);
 	return write_sector(run, dio_scratch_create(0, 4 * BLOCK, 4 * BLOCK),
 			    pos, back, 4 * BLOCK) &&
 	       dio_expect(dio_pattern_is(back, pos, 0) &&

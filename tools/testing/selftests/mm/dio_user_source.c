@@ -129,6 +129,7 @@ bool source_zero_in_flight(struct dio_run *run)
 
 	if (!untouched(run, IN_FLIGHT * IN_FLIGHT_SIZE))
 		return false;
+	dio_warm_up(&(struct dio_req) { .fd = run->fd, .write = true });
 	dio_dev_hold();
 	good = start_many(run, req, iov, &started);
 	dio_dev_release();
@@ -296,7 +297,7 @@ bool source_page_cache(struct dio_run *run)
 	close(fd);
 	if (!dio_expect(map != MAP_FAILED, "mmap: %s", strerror(errno)))
 		return false;
-	run->pages = SOURCE_PAGES;
+	dio_run_pins(run, true, SOURCE_PAGES);
 	good = write_region(run, map, SOURCE_SIZE) &&
 	       !dio_target_load(run->target, back, SOURCE_SIZE, DIO_WRITE_POS) &&
 	       dio_expect(dio_pattern_is(back, SOURCE_SIZE, 0),
