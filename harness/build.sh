@@ -19,14 +19,15 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 # Options that the guest's programs name themselves.
 SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
 # And those of the file systems, as modules.
-FILE_SYSTEMS=$OUT/fs.config
+FS_CONFIG=$OUT/fs.config
 
 # fs_config: options that the file systems' descriptions name, as far as the
-# kernel has them
+# kernel has them; none if the target is not tested on them
 fs_config()
 {
 	local known
 
+	[[ $FILE_SYSTEMS ]] || return 0
 	known=$(find "$TREE" -path "$TREE/drivers/staging" -prune -o -name 'Kconfig*' \
 			-exec grep -hE '^[[:space:]]*(menu)?config ' {} + |
 		awk '{ print $2 }' | sort -u)
@@ -40,7 +41,7 @@ choose()
 {
 	TREE=$OUT/linux
 	mapfile -t FRAGMENTS < <(fragments guest)
-	FRAGMENTS+=("$FILE_SYSTEMS" "$SELFTESTS")
+	FRAGMENTS+=("$FS_CONFIG" "$SELFTESTS")
 	OBJECTS=1600
 	case $1 in
 	stock)
@@ -62,7 +63,7 @@ choose()
 	esac
 	[[ -f $TREE/Makefile ]] ||
 		die "${TREE#"$ROOT"/} is missing; 'make tree' makes it"
-	fs_config >"$FILE_SYSTEMS"
+	fs_config >"$FS_CONFIG"
 }
 
 kmake()

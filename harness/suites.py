@@ -78,8 +78,6 @@ class Counts:
     selftests: dict[str, int]
     # KUnit's suites, or what reports as they do.
     in_kernel: dict[str, InKernel]
-    # Is its series tested on every file system?
-    file_systems: bool = False
     # The series as text alone; only where no package brings the source.
     text: int = 0
 
@@ -92,8 +90,7 @@ COUNTS = {
             "gup_pin": InKernel(25, stage=1),
             "iov_iter_extract": InKernel(48, stage=3),
             "bio_pages": InKernel(39, stage=4),
-        },
-        file_systems=True),
+        }),
     "5.4": Counts(
         static=382, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
@@ -128,7 +125,7 @@ def forks_on(system: filesystems.FileSystem) -> Selftest:
 
 
 # Every file system that the harness describes.
-SYSTEMS = filesystems.load() if HERE.file_systems else []
+SYSTEMS = filesystems.load() if lib.target_facts()["FILE_SYSTEMS"] else []
 FORKS_ON_ALL = tuple(forks_on(system) for system in SYSTEMS)
 ON_ALL = tuple(on_file_system(system) for system in SYSTEMS)
 
