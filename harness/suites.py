@@ -84,7 +84,7 @@ class Counts:
 
 COUNTS = {
     "6.1": Counts(
-        static=352, patch_by_patch=93, patch_by_patch_minutes=35,
+        static=356, patch_by_patch=95, patch_by_patch_minutes=35,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=1),
@@ -92,7 +92,7 @@ COUNTS = {
             "bio_pages": InKernel(39, stage=4),
         }),
     "5.4": Counts(
-        static=382, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
+        static=386, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(40, stage=8),

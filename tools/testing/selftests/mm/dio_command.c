@@ -19,7 +19,7 @@
 struct dio_given dio_given = {
 	.align = DIO_SECTOR,
 	.can = DIO_CAN_READ | DIO_CAN_WRITE | DIO_CAN_WAIT | DIO_CAN_QUEUE |
-	       DIO_CAN_CREATE | DIO_CAN_GAP,
+	       DIO_CAN_CREATE | DIO_CAN_GAP | DIO_CAN_JUDGE,
 };
 
 static void exec_step(const char *step)

@@ -98,6 +98,7 @@ int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos);
 #define DIO_CAN_CREATE	32	/* other files */
 #define DIO_CAN_GAP	64	/* and begin to write behind their ends */
 #define DIO_CAN_QUEUE	128	/* many writes in flight, without a thread */
+#define DIO_CAN_JUDGE	256	/* alignment of memory, all the way down */
 #define DIO_CAN_APPEND	8	/* at the end of the file, and nowhere else */
 #define DIO_CAN_CACHE	16	/* what a network file system has read */
 

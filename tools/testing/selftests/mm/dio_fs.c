@@ -18,6 +18,7 @@
  *	-d DEVICE	what it stands on, in place of RAM disks
  *	-f		there is that file and no other can be made
  *	-g		direct writes behind the end of a file are refused
+ *	-m		it takes memory that what is below cannot
  *	-o GROUP	only these cases
  *	-q		a direct write waits for the one before it
  *	-r		read-only; the file must be there and hold the pattern
@@ -41,7 +42,7 @@
 
 #define MAX_EXCLUDED	16
 #define USAGE \
-	"usage: dio_fs [-a BYTES] [-b read|write]... [-d DEVICE] [-c|-f|-r|-s] [-gq]\n" \
+	"usage: dio_fs [-a BYTES] [-b read|write]... [-d DEVICE] [-c|-f|-r|-s] [-gmq]\n" \
 	"              [-o GROUP] [-x GROUP]... NAME COMMAND...\n" \
 	"       dio_fs -p FILE\n"
 
@@ -94,13 +95,15 @@ static void parse(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+a:b:cd:fgo:p:qrsx:")) != -1) {
+	while ((option = getopt(argc, argv, "+a:b:cd:fgmo:p:qrsx:")) != -1) {
 		if (option == 'a')
 			dio_given.align = atol(optarg);
 		else if (option == 'b' && !strcmp(optarg, "read"))
 			dio_given.buffered[false] = true;
 		else if (option == 'b' && !strcmp(optarg, "write"))
 			buffer_writes();
+		else if (option == 'm')
+			dio_given.can &= ~DIO_CAN_JUDGE;
 		else if (option == 'o' && group_exists(optarg))
 			only = optarg;
 		else if (option == 'p')
@@ -116,9 +119,10 @@ static void parse(int argc, char **argv)
 		else if (option == 'q')
 			dio_given.can &= ~DIO_CAN_QUEUE;
 		else if (option == 'r')
-			dio_given.can = DIO_CAN_READ;
+			dio_given.can = DIO_CAN_READ | DIO_CAN_JUDGE;
 		else if (option == 's')
-			dio_given.can = DIO_CAN_READ | DIO_CAN_APPEND;
+			dio_given.can = DIO_CAN_READ | DIO_CAN_APPEND |
+					DIO_CAN_JUDGE;
 		else if (option == 'x')
 			exclude(optarg);
 		else

@@ -350,6 +350,9 @@ static const struct dio_case read_cases[] = {
 	{ "read, 300 segments", fs_read, &segments },
 	{ "read into THP", fs_read, &huge },
 	{ "read into partly unmapped memory", edge_read_unmapped },
+};
+
+static const struct dio_case misaligned_read_cases[] = {
 	{ "read into misaligned memory", edge_read_misaligned },
 };
 
@@ -359,8 +362,11 @@ static const struct dio_case write_cases[] = {
 	{ "write, 300 segments", fs_write, &segments },
 	{ "write from THP", fs_write, &huge },
 	{ "write from partly unmapped memory", edge_write_unmapped },
-	{ "write from misaligned memory", edge_write_misaligned },
 	{ "write from untouched memory", source_zero },
+};
+
+static const struct dio_case misaligned_write_cases[] = {
+	{ "write from misaligned memory", edge_write_misaligned },
 };
 
 static const struct dio_case async_read_cases[] = {
@@ -494,8 +500,12 @@ static const struct fork_case fork_writes[] = {
 const struct fs_group fs_groups[] = {
 	{ "read", DIO_CAN_READ, 0, read_cases, NULL,
 	  ARRAY_SIZE(read_cases) },
+	{ "read", DIO_CAN_READ | DIO_CAN_JUDGE, 0, misaligned_read_cases, NULL,
+	  ARRAY_SIZE(misaligned_read_cases) },
 	{ "write", DIO_CAN_WRITE, 0, write_cases, NULL,
 	  ARRAY_SIZE(write_cases) },
+	{ "write", DIO_CAN_WRITE | DIO_CAN_JUDGE, 0, misaligned_write_cases,
+	  NULL, ARRAY_SIZE(misaligned_write_cases) },
 	{ "async", DIO_CAN_READ, 0, async_read_cases, NULL,
 	  ARRAY_SIZE(async_read_cases) },
 	{ "async", DIO_CAN_WRITE, 0, async_write_cases, NULL,
