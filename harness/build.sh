@@ -21,13 +21,15 @@ SELFTESTS=$OUT/linux/tools/testing/selftests/mm/config
 # And those of the file systems, as modules.
 FS_CONFIG=$OUT/fs.config
 
-# fs_config: options that the file systems' descriptions name, as far as the
-# kernel has them; none if the target is not tested on them
+# fs_config: modules, and options that the file systems' descriptions name, as
+# far as the kernel has them; none if the target is not tested on them
 fs_config()
 {
 	local known
 
 	[[ $FILE_SYSTEMS ]] || return 0
+	echo CONFIG_MODULES=y
+	echo CONFIG_MODULE_UNLOAD=y
 	known=$(find "$TREE" -path "$TREE/drivers/staging" -prune -o -name 'Kconfig*' \
 			-exec grep -hE '^[[:space:]]*(menu)?config ' {} + |
 		awk '{ print $2 }' | sort -u)

@@ -12,6 +12,7 @@ import lib
 import reports
 import tap
 from boot import Boot
+from fsmatrix import Row
 from suites import InKernel, Selftest
 from verdict import Verdict, judge_boot, judge_guest, judge_tests
 
@@ -110,6 +111,21 @@ KUNIT: dict[str, tuple[str, str | None]] = {
                          "t: 2 cases: set the"),
 }
 
+# What dio_fs says, whether that is on stock, and the table's cells: of the forks,
+# and of the pins.
+FORK = "# group: fork\n"
+CELLS: dict[str, tuple[str, bool, str, str]] = {
+    "a good group": (port(FORK + GOOD), False, "ok", "3"),
+    "a bad case": (port(FORK + GOOD.replace("ok 2", "not ok 2")), False,
+                   "**1 of 2**", "3"),
+    "another group": (port(GOOD), False, "-", "3"),
+    "all lost on stock": (port(FORK + LOST), True, "2 of 2 lost", "3"),
+    "one kept on stock": (port(FORK + LOST.replace("seen lost", "seen kept", 1)), True,
+                          "1 of 2 lost", "3"),
+    "a pin that stays": (port(FORK + GOOD.replace("-3", "-2")), False,
+                         "ok", "**+3 -2**"),
+}
+
 # The base that showed a report, and whether this target may show it, too.
 KNOWN = {
     f"{lib.target_facts()['VERSION']}.1-2": True,
@@ -137,6 +153,12 @@ def judge_kunit(console: str) -> Verdict:
     return verdict
 
 
+def cells(text: str, stock: bool) -> tuple[str, str]:
+    """What the table of file systems says of this program."""
+    row = Row(tap.parse_channel(text).programs[0], reports.find(""), Verdict())
+    return row.group("fork", stock), row.pins()
+
+
 def check(tally: lib.Tally, what: str, verdict: Verdict, wanted: str | None) -> None:
     """Was found wrong what must be, and nothing where nothing is?"""
     found = " / ".join(verdict.problems)
@@ -161,6 +183,10 @@ def program() -> int:
         check(tally, f"console: {what}", judge_console(text), wanted)
     for what, (text, wanted) in KUNIT.items():
         check(tally, f"KUnit: {what}", judge_kunit(text), wanted)
+    for what, (text, stock, *wanted) in CELLS.items():
+        found = cells(text, stock)
+        tally.judge(f"table: {what}",
+                    [] if found == tuple(wanted) else [f"found {found}"])
     for base, known in KNOWN.items():
         lines = reports.known_lines(f"# BASE | WHY | LINE\n{base} | why | BUG: x | y\n")
         wanted = {"BUG: x | y"} if known else set()

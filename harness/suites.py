@@ -134,7 +134,7 @@ TEXT = Command("text", ("harness/check.sh", "--text"), HERE.text, 5)
 
 ALL_SUITES: tuple[Command | Guest | Kunit, ...] = (
     Command("static", ("harness/check.sh",), HERE.static, 5),
-    Command("verdicts", ("harness/check_verdict.py",), 43, 1),
+    Command("verdicts", ("harness/check_verdict.py",), 49, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),
