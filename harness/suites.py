@@ -92,7 +92,7 @@ COUNTS = {
             "bio_pages": InKernel(39, stage=4),
         }),
     "5.4": Counts(
-        static=386, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
+        static=380, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(40, stage=8),
