@@ -34,6 +34,8 @@ PATCHED: dict[str, tuple[str, str | None]] = {
     "all well": (port(GOOD), None),
     "lost": (port(GOOD.replace("kept", "lost", 1)), "saw lost"),
     "not ok": (port(GOOD.replace("ok 2", "not ok 2")), "not ok"),
+    "not ok, with words": (port(GOOD.replace("ok 2", "# open: none\nnot ok 2")),
+                           "b: not ok, saw kept (open: none)"),
     "a pin that stays": (port(GOOD.replace("+3 -3", "+3 -2")), "gave back 2"),
     "a skip": (port(GOOD.replace("ok 2 b", "ok 2 # SKIP b: none")), "b: none: skipped"),
     "fewer than expected": (port("1..1\nok 1 a\n"), "1 cases, expected 2"),

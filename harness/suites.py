@@ -113,7 +113,6 @@ SELFTESTS = tuple(Selftest(name, cases, SECONDS[name])
 FORK = SELFTESTS[0]
 
 
-
 def on_file_system(system: filesystems.FileSystem) -> Selftest:
     """dio_fs on one of the file systems that the harness describes."""
     return Selftest(f"fs@{system.name}", system.cases, system.seconds)
@@ -134,7 +133,7 @@ TEXT = Command("text", ("harness/check.sh", "--text"), HERE.text, 5)
 
 ALL_SUITES: tuple[Command | Guest | Kunit, ...] = (
     Command("static", ("harness/check.sh",), HERE.static, 5),
-    Command("verdicts", ("harness/check_verdict.py",), 49, 1),
+    Command("verdicts", ("harness/check_verdict.py",), 50, 1),
     Command("round-trip", ("harness/roundtrip.sh",), 1, 5),
     Guest("fork-stock", "stock", (FORK,), 10),
     Guest("selftests-plain", "patched", SELFTESTS, 12),

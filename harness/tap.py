@@ -39,6 +39,8 @@ class Result:
     case: Case | None = None
     # What kind of case, where a program says so.
     group: str = ""
+    # The program's own words before the line; of a failure, usually why.
+    words: str = ""
 
 
 @dataclasses.dataclass
@@ -71,6 +73,7 @@ def parse_tap(program: Program) -> None:
     """Fill in plan and results from the program's text."""
     case: Case | None = None
     group = ""
+    words: list[str] = []
     for line in program.text.splitlines():
         if match := CASE.match(line):
             case = Case(match[1], match[2], match[3], int(match[4]), int(match[5]))
@@ -78,14 +81,17 @@ def parse_tap(program: Program) -> None:
             # kselftest puts the name of a skipped case behind the word.
             name = match[2] or (match[3] or "")[len("# SKIP"):].strip()
             program.results.append(
-                Result(name, not match[1], bool(match[3]), case, group))
-            case = None
+                Result(name, not match[1], bool(match[3]), case, group,
+                       "; ".join(words)))
+            case, words = None, []
         elif match := GROUP.match(line):
             group = match[1]
         elif match := PLAN.match(line):
             program.plan = int(match[1])
         elif match := BAIL.match(line):
             program.bail = match[1]
+        elif line.startswith("# "):
+            words.append(line[2:].strip())
 
 
 def parse_channel(text: str) -> Channel:

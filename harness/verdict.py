@@ -53,7 +53,8 @@ def judge_result(verdict: Verdict, where: str, result: Result, stock: bool) -> N
     if result.skip:
         verdict.fail(f"{what}: skipped, in a guest that has all it needs")
     elif reason := failure(result, stock):
-        verdict.fail(f"{what}: {reason}")
+        said = f" ({result.words})" if result.words else ""
+        verdict.fail(f"{what}: {reason}{said}")
     else:
         verdict.passed += 1
 
