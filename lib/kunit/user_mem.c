@@ -234,6 +234,9 @@ struct page *kunit_user_page(struct kunit *test, const char __user *addr)
 	ret = get_user_pages_unlocked((unsigned long)addr, 1, &page, 0);
 	KUNIT_ASSERT_EQ(test, ret, 1);
 	put_page(page);
+
+	/* Looked up again, it is to be activated; that batch has a reference. */
+	lru_add_drain_all();
 	return page;
 }
 

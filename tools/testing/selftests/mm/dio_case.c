@@ -235,17 +235,20 @@ void dio_run_pins(struct dio_run *run, bool write, long pages)
 bool dio_run_prefill(struct dio_run *run, size_t len, off_t pos,
 		     unsigned char byte)
 {
-	int fd = open(dio_target_path(run->target), O_WRONLY);
+	int fd = open(dio_target_path(run->target), O_RDWR);
 	unsigned char *data = malloc(len);
 	bool good;
 
 	if (data)
 		memset(data, byte, len);
-	good = data && fd >= 0 && pwrite(fd, data, len, pos) == (ssize_t)len &&
-	       !fsync(fd);
+	good = dio_expect(data && fd >= 0 &&
+			  pwrite(fd, data, len, pos) == (ssize_t)len &&
+			  !fsync(fd), "prefill: %s", strerror(errno));
+	if (good)
+		dio_forget(fd, pos, len);
 	free(data);
 	close(fd);
-	return dio_expect(good, "prefill: %s", strerror(errno));
+	return good;
 }
 
 /* Does the target hold @byte all over the range? */

@@ -88,7 +88,10 @@ bool dio_target_direct(enum dio_target target, bool write);
 int dio_target_open(enum dio_target target);
 int dio_target_fill(enum dio_target target);
 const char *dio_target_scratch(void);
+bool dio_is_cached(int fd, off_t pos, size_t len);
+void dio_forget(int fd, off_t pos, size_t len);
 int dio_scratch_create(off_t from, size_t written, size_t size);
+ssize_t dio_scratch_load(void *data, size_t size);
 int dio_target_load(enum dio_target target, void *data, size_t len, off_t pos);
 
 /* dio_command.c: a file system by way of a command */

@@ -74,18 +74,11 @@ static bool read_part(struct dio_run *run, off_t pos)
 
 static bool is_resident(struct dio_run *run, off_t pos)
 {
-	int i, fd = open(dio_target_path(run->target), O_RDONLY);
-	unsigned char in[CACHE_SIZE / DIO_PAGE] = { 1 };
-	void *map;
+	int fd = open(dio_target_path(run->target), O_RDONLY);
+	bool cached = dio_is_cached(fd, pos, CACHE_SIZE);
 
-	map = mmap(NULL, CACHE_SIZE, PROT_READ, MAP_SHARED, fd, pos);
 	close(fd);
-	mincore(map, CACHE_SIZE, in);
-	munmap(map, CACHE_SIZE);
-	for (i = 0; i < CACHE_SIZE / DIO_PAGE; i++)
-		if (in[i] & 1)
-			return true;
-	return false;
+	return cached;
 }
 
 /* A page cannot be got rid of before it is in the cache. */

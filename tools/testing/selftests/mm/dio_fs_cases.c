@@ -110,18 +110,6 @@ static off_t size_of(int fd)
 	return fstat(fd, &st) ? -1 : st.st_size;
 }
 
-static ssize_t scratch_load(void *data, size_t size)
-{
-	int fd = open(dio_target_scratch(), O_RDONLY);
-	ssize_t ret;
-
-	fsync(fd);
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	ret = pread(fd, data, size, 0);
-	close(fd);
-	return ret;
-}
-
 /*
  * A file that was made larger without a write: up to its end it reads as zero,
  * whatever is on the device.
@@ -198,7 +186,7 @@ static bool check_extended(struct dio_run *run, size_t size,
 	good = dio_expect(data && fd >= 0, "scratch: %s", strerror(-fd)) &&
 	       dio_run_buffer(run, DIO_MEM_4K, STEP, USER_FILL) &&
 	       extend(run, fd) &&
-	       dio_expect(scratch_load(data, size) == size, "size read back") &&
+	       dio_expect(dio_scratch_load(data, size) == size, "size read back") &&
 	       dio_expect(dio_pattern_is(data, gap, 0) &&
 			  dio_all_is(data + gap, gap_end - gap, 0) &&
 			  dio_pattern_is(data + gap_end, size - gap_end,
@@ -253,7 +241,7 @@ static bool map_read(struct dio_run *run)
 		return false;
 	good = read_to_map(run, map);
 	munmap(map, MAP_SIZE);
-	return good && dio_expect(scratch_load(data, MAP_SIZE) == MAP_SIZE &&
+	return good && dio_expect(dio_scratch_load(data, MAP_SIZE) == MAP_SIZE &&
 				  dio_pattern_is(data, MAP_SIZE, DIO_READ_POS),
 				  "data gone from the file");
 }
@@ -267,7 +255,7 @@ static bool map_read_private(struct dio_run *run)
 		return false;
 	good = read_to_map(run, map);
 	munmap(map, MAP_SIZE);
-	return good && dio_expect(scratch_load(data, MAP_SIZE) == MAP_SIZE &&
+	return good && dio_expect(dio_scratch_load(data, MAP_SIZE) == MAP_SIZE &&
 				  dio_pattern_is(data, MAP_SIZE, 0),
 				  "the file changed");
 }

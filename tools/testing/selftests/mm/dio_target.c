@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #define TPG		WWN "/tpgt_1"
 #define LUN		TPG "/lun/lun_0"
 #define SCSI_TIMEOUT	30	/* seconds to wait for the disk to show up */
+#define FORGET_TIMEOUT	2	/* and for the page cache to let go */
 
 struct target {
 	const char *name;
@@ -287,6 +289,40 @@ static ssize_t append_all(int fd, void *data)
 	return ret ? ret : dio_finish(&req);
 }
 
+/* Is any page of the range in the page cache? */
+bool dio_is_cached(int fd, off_t pos, size_t len)
+{
+	size_t i, pages = (len + DIO_PAGE - 1) / DIO_PAGE;
+	unsigned char *in = calloc(pages, 1);
+	void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, pos);
+	bool cached = false;
+
+	if (in && map != MAP_FAILED && !mincore(map, len, in))
+		for (i = 0; i < pages; i++)
+			cached |= in[i] & 1;
+	if (map != MAP_FAILED)
+		munmap(map, len);
+	free(in);
+	return cached;
+}
+
+/*
+ * Gets a range that was written back out of the page cache. A page may stay for
+ * a moment, such as on btrfs until its extent is in the tree; a direct write that
+ * finds it there goes by way of the cache itself.
+ */
+void dio_forget(int fd, off_t pos, size_t len)
+{
+	double deadline = dio_now() + FORGET_TIMEOUT;
+
+	while (len) {
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		if (!dio_is_cached(fd, pos, len) || dio_now() > deadline)
+			break;
+		dio_sleep_ms(5);
+	}
+}
+
 /* Fills the region with the pattern, so that it has its blocks, too. */
 int dio_target_fill(enum dio_target target)
 {
@@ -301,8 +337,10 @@ int dio_target_fill(enum dio_target target)
 	fd = open(dio_target_path(target),
 		  O_RDWR | (append ? O_TRUNC | O_DIRECT : O_CREAT), 0600);
 	done = append ? append_all(fd, data) : pwrite(fd, data, DIO_REGION, 0);
-	if (done != DIO_REGION || fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+	if (done != DIO_REGION || fsync(fd))
 		ret = -errno;
+	else
+		dio_forget(fd, 0, DIO_REGION);
 	if (fd >= 0)
 		close(fd);
 	free(data);
@@ -325,12 +363,27 @@ int dio_scratch_create(off_t from, size_t written, size_t size)
 	if (fd < 0 || ftruncate(fd, size) ||
 	    pwrite(fd, data, written, from) != (ssize_t)written || fsync(fd))
 		ret = -errno;
+	else
+		dio_forget(fd, from, written);
 	free(data);
 	close(fd);
 	if (ret)
 		return ret;
 	fd = open(dio_target_scratch(), O_RDWR | O_DIRECT);
 	return fd < 0 ? -errno : fd;
+}
+
+/* What the other file really holds from its start on; at most @size bytes */
+ssize_t dio_scratch_load(void *data, size_t size)
+{
+	int fd = open(dio_target_scratch(), O_RDONLY);
+	ssize_t ret;
+
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	ret = pread(fd, data, size, 0);
+	close(fd);
+	return ret;
 }
 
 /* What the target really holds, past the page cache, taking no pins */

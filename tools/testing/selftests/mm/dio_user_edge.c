@@ -160,19 +160,6 @@ bool edge_device_end(struct dio_run *run)
 				     USER_FILL), "memory changed");
 }
 
-/* What the file holds, read past the page cache of before */
-static ssize_t scratch_load(void *data, size_t size)
-{
-	int fd = open(dio_target_scratch(), O_RDONLY);
-	ssize_t ret;
-
-	fsync(fd);
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	ret = pread(fd, data, size, 0);
-	close(fd);
-	return ret;
-}
-
 bool edge_file_end(struct dio_run *run)
 {
 	const size_t align = dio_target_align(run->target);
@@ -234,7 +221,7 @@ static bool write_sector(struct dio_run *run, int fd, off_t pos,
 	close(fd);
 	if (!dio_expect(ret == DIO_SECTOR, "result %zd", ret))
 		return false;
-	ret = scratch_load(back, 8 * BLOCK);
+	ret = dio_scratch_load(back, 8 * BLOCK);
 	return dio_expect(ret == size, "size %zd", ret) &&
 	       dio_expect(dio_all_is(back + pos, DIO_SECTOR, USER_FILL),
 			  "wrong data written");
