@@ -10,6 +10,7 @@
 #include <linux/kernel.h>
 #include <linux/mman.h>
 #include <linux/uio.h>
+#include <linux/vmstat.h>
 #include "blk.h"
 
 #define P		PAGE_SIZE
@@ -863,6 +864,50 @@ static void map_user_gap(struct kunit *test)
 	expect_free(test, f);
 }
 
+/* A request for a device that takes one segment, which is at most a page. */
+static struct request *make_request_small(struct kunit *test)
+{
+	struct request *rq = make_request(test);
+
+	rq->q->limits.max_segments = 1;
+	rq->q->limits.seg_boundary_mask = P - 1;
+	return rq;
+}
+
+/* Map memory of the kernel that starts at an odd address: it is copied. */
+static int map_kern_odd(struct kunit *test, struct request *rq, size_t len)
+{
+	char *buf = kunit_kmalloc(test, len + 1, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	return blk_rq_map_kern(rq->q, rq, buf + 1, len, GFP_KERNEL);
+}
+
+static void map_kern_too_large(struct kunit *test)
+{
+	struct request *rq = make_request_small(test);
+
+	KUNIT_EXPECT_EQ(test, map_kern_odd(test, rq, 2 * P), -EINVAL);
+	KUNIT_EXPECT_NULL(test, rq->bio);
+}
+
+/* What does not fit into the request is freed: pages that leak are missing. */
+static void map_kern_too_many(struct kunit *test)
+{
+	const unsigned long many = 8192;
+	struct request *rq = make_request_small(test);
+	unsigned long i, refused = 0, before;
+
+	KUNIT_ASSERT_EQ(test, map_kern_odd(test, rq, P), 0);
+	before = global_zone_page_state(NR_FREE_PAGES);
+	for (i = 0; i < many; i++)
+		refused += map_kern_odd(test, rq, 1) == -EINVAL;
+	KUNIT_EXPECT_EQ(test, refused, many);
+	KUNIT_EXPECT_GT(test, global_zone_page_state(NR_FREE_PAGES) + many / 2,
+			before);
+	bio_endio(rq->bio);
+}
+
 static struct kunit_case bio_pages_cases[] = {
 	KUNIT_CASE(release_pinned_small),
 	KUNIT_CASE(release_pinned_large),
@@ -903,6 +948,8 @@ static struct kunit_case bio_pages_cases[] = {
 	KUNIT_CASE(map_user_unmapped),
 	KUNIT_CASE(map_user_too_large),
 	KUNIT_CASE(map_user_gap),
+	KUNIT_CASE(map_kern_too_large),
+	KUNIT_CASE(map_kern_too_many),
 	{}
 };
 

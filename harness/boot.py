@@ -44,6 +44,7 @@ MARGIN_SECONDS = 240
 # A guest under KVM prints its first line at once, or never.
 PROBE_FIRST_LINE, PROBE_START = 5, 30
 POLL_SECONDS = 0.2
+NVME_BYTES = 256 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,12 +84,18 @@ def with_modules(kind: str) -> pathlib.Path:
     return whole
 
 
-def server() -> list[str]:
-    """An empty folder, which QEMU serves to the guest by 9P."""
-    folder = GUEST / "served"
+def devices(folder: pathlib.Path) -> list[str]:
+    """What tests on file systems need of QEMU, its files in a new folder: a 9P
+    server of nothing, and an NVMe disk whose blocks have metadata beside them."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    return ["-virtfs", f"local,path={folder},mount_tag=dio,security_model=none"]
+    served, disk = folder / "served", folder / "nvme"
+    served.mkdir(parents=True)
+    with disk.open("wb") as file:
+        file.truncate(NVME_BYTES)
+    return ["-virtfs", f"local,path={served},mount_tag=dio,security_model=none",
+            "-drive", f"if=none,id=nvme,format=raw,cache=unsafe,file={disk}",
+            "-device", "nvme,id=nvme-bus,serial=dio",
+            "-device", "nvme-ns,bus=nvme-bus,drive=nvme,ms=8"]
 
 
 def machine(kernel: pathlib.Path, accel: str, append: str,
@@ -109,6 +116,7 @@ class Guest:
                  append: str, initramfs: pathlib.Path = INITRAMFS) -> None:
         """Start it."""
         lib.LOGS.mkdir(parents=True, exist_ok=True)
+        self.folder = GUEST / f"{label}.files"
         self.console = lib.LOGS / f"{label}.console"
         self.port = lib.LOGS / f"{label}.port"
         for path in (self.console, self.port):
@@ -120,7 +128,7 @@ class Guest:
             "-device", "virtserialport,chardev=port,name=harness"]
         # Behind the port, whose name in the guest has its device's number.
         if initramfs != INITRAMFS:
-            command += server()
+            command += devices(self.folder)
         self.stderr = lib.LOGS / f"{label}.qemu"
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
@@ -147,6 +155,7 @@ class Guest:
         """End it, whatever it is doing."""
         self.process.kill()
         self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def port_text(self) -> str:
         """What came through the port so far."""

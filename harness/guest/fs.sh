@@ -85,6 +85,12 @@ do_device()
 	:
 }
 
+# And takes it away.
+do_release()
+{
+	[ ! -d "$disk" ] || rmdir "$disk"
+}
+
 # shellcheck source=/dev/null
 . "/fs/$name"
 
@@ -98,7 +104,7 @@ if [ $# = 1 ]; then
 	status=0
 	# shellcheck disable=SC2086 # it is several words, or none
 	dio_fs $OPTIONS "$name" "$0" "$name" || status=$?
-	[ ! -d "$disk" ] || rmdir "$disk"
+	do_release
 	exit "$status"
 fi
 step=$2
