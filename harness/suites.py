@@ -90,6 +90,7 @@ COUNTS = {
             "gup_pin": InKernel(25, stage=1),
             "iov_iter_extract": InKernel(48, stage=3),
             "bio_pages": InKernel(41, stage=4),
+            "iblock": InKernel(5, stage=5),
         }),
     "5.4": Counts(
         static=380, patch_by_patch=102, patch_by_patch_minutes=75, text=88,
