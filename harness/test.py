@@ -142,9 +142,11 @@ def program() -> int:
         for what in ("passed", "failed", "skipped"))
     if not arguments.suite:
         note_not_run()
-    # Again, where whoever sees only the end of a long log finds it.
-    for problem in (problem for verdict in verdicts for problem in verdict.problems):
-        lib.note(f"FAIL  {problem}")
+    if len(verdicts) > 1:
+        # Again, where whoever sees only the end of a long log finds it.
+        for problem in (problem for verdict in verdicts
+                        for problem in verdict.problems):
+            lib.note(f"FAIL  {problem}")
     known = sum(verdict.known for verdict in verdicts)
     lib.note(f"known reports of the base, not counted as failed: {known}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
