@@ -21,7 +21,8 @@ build()
 	cp "$HARNESS/guest/fs.sh" "$STAGE/selftests/fs"
 	for tool in "$HARNESS"/guest/tools/*.c; do
 		gcc -O2 -Wall -Wextra -Werror -static \
-			-o "$STAGE/sbin/$(basename "$tool" .c)" "$tool"
+			-o "$STAGE/sbin/$(basename "$tool" .c)" "$tool" \
+			-lfuse3 -lpthread
 	done
 	for tool in dash "${TOOLS[@]}"; do
 		add_tool "$tool"
