@@ -21,7 +21,7 @@
 #define ROUNDS		30
 #define PASSES		3
 #define ROUNDS_TIMEOUT	120
-#define HUGETLB_TRIES	200
+#define HUGETLB_TRIES	2000
 #define PM_SOFT_DIRTY	0x0080000000000000ULL
 
 struct presser {
