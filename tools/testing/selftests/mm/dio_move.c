@@ -21,7 +21,7 @@
 #define ROUNDS		30
 #define PASSES		3
 #define ROUNDS_TIMEOUT	120
-#define HUGETLB_TRIES	2000
+#define HUGETLB_TRIES	200
 #define PM_SOFT_DIRTY	0x0080000000000000ULL
 
 struct presser {
@@ -30,6 +30,16 @@ struct presser {
 	int passes;
 	bool stop;
 };
+
+static bool any_moved(const unsigned long *now, const unsigned long *pfns)
+{
+	int i;
+
+	for (i = 0; i < PAGES; i++)
+		if (now[i] && now[i] != pfns[i])
+			return true;
+	return false;
+}
 
 /*
  * The page table of hugetlb is read without its lock, so that an entry can be
@@ -42,12 +52,16 @@ bool frames_stay(const struct dio_run *run, const unsigned long *pfns,
 	unsigned long now[PAGES];
 
 	while (tries--) {
-		if (!dio_pfns(run->buf.data, now, PAGES) &&
-		    !memcmp(now, pfns, sizeof(now)))
+		if (!dio_expect(!dio_pfns(run->buf.data, now, PAGES),
+				"no frames to be read"))
+			return false;
+		if (!memcmp(now, pfns, sizeof(now)))
 			return true;
+		if (any_moved(now, pfns))
+			return dio_expect(false, "pages moved");
 		dio_sleep_ms(1);
 	}
-	return dio_expect(false, "pages moved");
+	return dio_expect(false, "pages not mapped");
 }
 
 /* What lies behind the segments, in each page */

@@ -289,17 +289,17 @@ static ssize_t append_all(int fd, void *data)
 	return ret ? ret : dio_finish(&req);
 }
 
-/* Is any page of the range in the page cache? */
+/* Is any page of the range in the page cache? Yes, if that cannot be told. */
 bool dio_is_cached(int fd, off_t pos, size_t len)
 {
 	size_t i, pages = (len + DIO_PAGE - 1) / DIO_PAGE;
 	unsigned char *in = calloc(pages, 1);
 	void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, pos);
-	bool cached = false;
+	bool cached;
 
-	if (in && map != MAP_FAILED && !mincore(map, len, in))
-		for (i = 0; i < pages; i++)
-			cached |= in[i] & 1;
+	cached = !in || map == MAP_FAILED || mincore(map, len, in);
+	for (i = 0; !cached && i < pages; i++)
+		cached = in[i] & 1;
 	if (map != MAP_FAILED)
 		munmap(map, len);
 	free(in);
@@ -339,7 +339,7 @@ int dio_target_fill(enum dio_target target)
 	done = append ? append_all(fd, data) : pwrite(fd, data, DIO_REGION, 0);
 	if (done != DIO_REGION || fsync(fd))
 		ret = -errno;
-	else
+	else if (!append)
 		dio_forget(fd, 0, DIO_REGION);
 	if (fd >= 0)
 		close(fd);
