@@ -84,7 +84,7 @@ class Counts:
 
 COUNTS = {
     "6.1": Counts(
-        static=385, patch_by_patch=112, patch_by_patch_minutes=45,
+        static=385, patch_by_patch=112, patch_by_patch_minutes=35,
         selftests={"dio_fork": 104, "dio_move": 22, "dio_splice": 119, "dio_user": 152},
         in_kernel={
             "gup_pin": InKernel(25, stage=1),
