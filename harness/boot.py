@@ -13,10 +13,12 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import BinaryIO
 
 import lib
 import reports
@@ -25,6 +27,9 @@ import tap
 QEMU = "qemu-system-x86_64"
 GUEST = lib.OUT / "guest"
 INITRAMFS = GUEST / "initramfs.cpio"
+# What is preloaded to hold servers, and folders that QEMU's 9P server serves.
+HOLD = GUEST / "hold.so"
+SERVED = ("served", "held", "control")
 KVM = pathlib.Path("/dev/kvm")
 ACCEL_CACHE = lib.OUT / "accelerator"
 BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
@@ -45,6 +50,11 @@ MARGIN_SECONDS = 240
 PROBE_FIRST_LINE, PROBE_START = 5, 30
 POLL_SECONDS = 0.2
 NVME_BYTES = 256 << 20
+VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
+VIRTIOFSD_THREADS = 64
+# All of the guest's memory, where virtiofsd can reach it.
+SHARED_MEMORY = ["-object", "memory-backend-memfd,id=memory,size=2G,share=on",
+                 "-machine", "memory-backend=memory"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,17 +95,31 @@ def with_modules(kind: str) -> pathlib.Path:
 
 
 def devices(folder: pathlib.Path) -> list[str]:
-    """What tests on file systems need of QEMU, its files in a new folder: a 9P
-    server of nothing, and an NVMe disk whose blocks have metadata beside them."""
+    """What tests on file systems need of QEMU, its files in a new folder: 9P
+    servers of nothing, of which one can be held by way of another, and whose ring
+    is full soon; and an NVMe disk whose blocks have metadata beside them."""
     shutil.rmtree(folder, ignore_errors=True)
-    served, disk = folder / "served", folder / "nvme"
-    served.mkdir(parents=True)
+    served, held, control = (folder / name for name in SERVED)
+    disk = folder / "nvme"
+    for path in (served, held, control):
+        path.mkdir(parents=True)
     with disk.open("wb") as file:
         file.truncate(NVME_BYTES)
     return ["-virtfs", f"local,path={served},mount_tag=dio,security_model=none",
+            "-virtfs", f"local,path={control},mount_tag=dio-control,"
+            "security_model=none",
+            "-fsdev", f"local,id=held,path={held},security_model=none",
+            "-device", "virtio-9p-pci,fsdev=held,mount_tag=dio-held,"
+            "indirect_desc=off",
             "-drive", f"if=none,id=nvme,format=raw,cache=unsafe,file={disk}",
             "-device", "nvme,id=nvme-bus,serial=dio",
             "-device", "nvme-ns,bus=nvme-bus,drive=nvme,ms=8"]
+
+
+def holding(folder: pathlib.Path) -> dict[str, str]:
+    """What QEMU's environment must say for that."""
+    _, held, control = (str((folder / name).resolve()) for name in SERVED)
+    return {"LD_PRELOAD": str(HOLD), "HOLD_SERVED": held, "HOLD_CONTROL": control}
 
 
 def machine(kernel: pathlib.Path, accel: str, append: str,
@@ -107,6 +131,45 @@ def machine(kernel: pathlib.Path, accel: str, append: str,
             "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", str(initramfs),
             "-append", f"{COMMAND_LINE} {append}".rstrip()]
+
+
+class FileServer:
+    """virtiofsd, in a new folder, for one guest; held like the 9P server."""
+
+    def __init__(self, folder: pathlib.Path, said: BinaryIO) -> None:
+        """Start it, with a connection for QEMU in its queue."""
+        source = folder / "virtiofs"
+        source.mkdir()
+        # It must not outlive this program; it must do with the limits and rights
+        # that it is given; and who closes a file must not wait for what is held.
+        command = ["setpriv", "--pdeathsig", "KILL", VIRTIOFSD,
+                   "--rlimit-nofile=0", f"--thread-pool-size={VIRTIOFSD_THREADS}",
+                   "-o", f"sandbox=chroot,source={source}"]
+        if os.geteuid():
+            command = ["unshare", "--user", "--map-root-user", *command]
+        environment = {"LD_PRELOAD": str(HOLD),
+                       "HOLD_CONTROL": str((folder / SERVED[-1]).resolve())}
+        self.connection = socket.socket(socket.AF_UNIX)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind("")
+            listener.listen()
+            self.connection.connect(listener.getsockname())
+            self.process = subprocess.Popen(
+                [*command, f"--fd={listener.fileno()}"], stdin=subprocess.DEVNULL,
+                stdout=said, stderr=said, pass_fds=[listener.fileno()],
+                env=os.environ | environment)
+
+    def options(self) -> list[str]:
+        """QEMU's, for the guest's end."""
+        return SHARED_MEMORY + [
+            "-chardev", f"socket,id=virtiofs,fd={self.connection.fileno()}",
+            "-device", "vhost-user-fs-pci,chardev=virtiofs,tag=dio"]
+
+    def kill(self) -> None:
+        """End it."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
 
 
 class Guest:
@@ -126,13 +189,20 @@ class Guest:
             "-device", "virtio-serial-pci",
             "-chardev", f"file,id=port,path={self.port}",
             "-device", "virtserialport,chardev=port,name=harness"]
-        # Behind the port, whose name in the guest has its device's number.
-        if initramfs != INITRAMFS:
-            command += devices(self.folder)
+        self.server = None
+        environment, passed = dict(os.environ), []
         self.stderr = lib.LOGS / f"{label}.qemu"
         with self.stderr.open("wb") as stderr:
+            # Behind the port, whose name in the guest has its device's number.
+            if initramfs != INITRAMFS:
+                command += devices(self.folder)
+                environment |= holding(self.folder)
+                self.server = FileServer(self.folder, stderr)
+                command += self.server.options()
+                passed = [self.server.connection.fileno()]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                            stdout=stderr, stderr=stderr)
+                                            stdout=stderr, stderr=stderr,
+                                            env=environment, pass_fds=passed)
         self.since = time.monotonic()
 
     def said(self) -> tuple[int, int]:
@@ -155,6 +225,8 @@ class Guest:
         """End it, whatever it is doing, and take its files away."""
         self.process.kill()
         self.process.wait()
+        if self.server:
+            self.server.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def port_text(self) -> str:

@@ -111,11 +111,13 @@ at()
 	git -C "$step" checkout -q --detach "$1"
 }
 
-# touched COMMIT...: the C files in it that kernels are built from
+# touched COMMIT...: the C files in it that kernels are built from, but for those
+# that are of other architectures
 touched()
 {
 	git -C "$linux" show --format= --name-only --diff-filter=AM "$@" |
 		grep -E '^(block|crypto|drivers|fs|init|io_uring|ipc|kernel|lib|mm|net|security|virt|arch/x86)/.*\.c$' |
+		grep -vxE 'drivers/(virt/fsl_hypervisor|vfio/vfio_iommu_spapr_tce|video/fbdev/pvr2fb)\.c' |
 		sort -u || true
 }
 

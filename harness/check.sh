@@ -15,7 +15,7 @@ cd "$ROOT"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Words that codespell takes for others: names of the kernel's.
-words=inflight
+words=inflight,sie
 
 # count COMMAND...: run what prints results and a sum; add the sum to ours
 count()

@@ -92,6 +92,16 @@ CONSOLE: dict[str, tuple[str, str | None]] = {
                  "unreferenced object (size 64): kmalloc < f"),
 }
 
+# What a test makes the kernel say, and what is wrong with that.
+SAID = "[    1.000000] WARNING: CPU: 1 PID: 7 at mm/gup.c:1 f+0x1/0x2\n"
+WANTED: dict[str, tuple[str, str | None]] = {
+    "as wanted": (SAID, None),
+    "not at all": ("", "did not report: WARNING: at mm/gup.c:"),
+    "twice": (2 * SAID, "the kernel reported: WARNING: at mm/gup.c:1 f"),
+    "another one": (SAID + SAID.replace("gup", "mlock"),
+                    "the kernel reported: WARNING: at mm/mlock.c:1 f"),
+}
+
 KTAP = """[    1.000000] KTAP version 1
 [    1.000000] 1..1
 [    1.000000]     # Subtest: s
@@ -141,10 +151,10 @@ def guest(text: str, console: str = "") -> Boot:
                 reports.find(console), 0.0, None)
 
 
-def judge_console(console: str) -> Verdict:
+def judge_console(console: str, *wanted: str) -> Verdict:
     """What is wrong with a guest that only has this console."""
     verdict = Verdict()
-    judge_boot(verdict, guest("", console))
+    judge_boot(verdict, guest("", console), wanted)
     return verdict
 
 
@@ -183,6 +193,9 @@ def program() -> int:
               wanted)
     for what, (text, wanted) in CONSOLE.items():
         check(tally, f"console: {what}", judge_console(text), wanted)
+    for what, (text, wanted) in WANTED.items():
+        check(tally, f"wanted report: {what}",
+              judge_console(text, "WARNING: at mm/gup.c:"), wanted)
     for what, (text, wanted) in KUNIT.items():
         check(tally, f"KUnit: {what}", judge_kunit(text), wanted)
     for what, (text, stock, *wanted) in CELLS.items():

@@ -14,7 +14,7 @@ import lib
 from boot import boot
 from suites import HERE
 from tap import parse_ktap
-from verdict import Verdict, judge_boot, judge_tests
+from verdict import Verdict, judge_boot, judge_tests, reports_wanted
 
 
 def program() -> int:
@@ -23,7 +23,7 @@ def program() -> int:
     tests = {name: test for name, test in HERE.in_kernel.items() if test.stage <= stage}
     verdict = Verdict()
     run = boot(kind, kind)
-    judge_boot(verdict, run)
+    judge_boot(verdict, run, reports_wanted(tests))
     judge_tests(verdict, parse_ktap(run.console_log.read_text(errors="replace")), tests)
     seen = (f"{verdict.passed} of the kernel's own tests passed" if tests
             else "with no tests of its own by then")

@@ -14,7 +14,8 @@ import lib
 from boot import boot
 from suites import GROUPS, SUITES, TEXT, Command, Guest, Kunit
 from tap import Program, parse_ktap
-from verdict import Verdict, judge_boot, judge_guest, judge_tests
+from verdict import (Verdict, judge_boot, judge_guest, judge_tests,
+                     reports_wanted)
 
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
@@ -74,7 +75,7 @@ def run_kunit(suite: Kunit) -> Verdict:
     if not built(suite, verdict := Verdict()):
         return verdict
     run = boot(suite.kernel, suite.name)
-    judge_boot(verdict, run)
+    judge_boot(verdict, run, reports_wanted(suite.tests))
     ran = parse_ktap(run.console_log.read_text(errors="replace"))
     keep_tap(suite.name, ran)
     judge_tests(verdict, ran, suite.tests)

@@ -84,15 +84,34 @@ def judge_program(verdict: Verdict, program: Program, expected: int,
         verdict.fail(f"{where}: {got} cases: set the expected {expected} to that")
 
 
-def judge_boot(verdict: Verdict, boot: Boot) -> None:
+def without_wanted(verdict: Verdict, lines: Sequence[str],
+                   wanted: Sequence[str]) -> list[str]:
+    """The reports that no test wants; each wanted one must be there, once."""
+    rest = list(lines)
+    for begin in wanted:
+        found = next((line for line in rest if line.startswith(begin)), None)
+        if found is None:
+            verdict.fail(f"the kernel did not report: {begin}")
+        else:
+            rest.remove(found)
+            verdict.passed += 1
+    return rest
+
+
+def judge_boot(verdict: Verdict, boot: Boot, wanted: Sequence[str] = ()) -> None:
     """Count what went wrong with the guest itself."""
     if boot.problem:
         verdict.fail(boot.problem)
     if boot.channel.kmemleak == "off":
         verdict.fail(f"kmemleak had given up ({boot.console_log})")
-    for line in boot.reports.new:
+    for line in without_wanted(verdict, boot.reports.new, wanted):
         verdict.fail(f"the kernel reported: {line} ({boot.console_log})")
     verdict.known += len(boot.reports.known)
+
+
+def reports_wanted(tests: Mapping[str, InKernel]) -> list[str]:
+    """What the kernel has to report while it runs these."""
+    return [test.warns for test in tests.values() if test.warns]
 
 
 def judge_tests(verdict: Verdict, ran: Sequence[Program],

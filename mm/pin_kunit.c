@@ -289,6 +289,88 @@ static void unpin_folio_last(struct kunit *test)
 	put_page(p.page);
 }
 
+/* Where nobody may sleep */
+static unsigned long unpin_if_dirty(struct page **pages, unsigned long npages)
+{
+	unsigned long flags, left;
+
+	local_irq_save(flags);
+	left = unpin_user_pages_if_dirty(pages, npages);
+	local_irq_restore(flags);
+	return left;
+}
+
+/*
+ * Pages in a row, of which those with a bit in @clean are cleaned while they are
+ * pinned: these stay pinned, in their order, until they have been marked again.
+ */
+static void check_if_dirty(struct kunit *test, char __user *buf,
+			   unsigned long clean)
+{
+	struct page *all[SMALL_PAGES], *pages[SMALL_PAGES];
+	unsigned long left, nr = 0;
+	int i, ret;
+
+	ret = pin_user_pages_fast((unsigned long)buf, SMALL_PAGES, FOLL_WRITE,
+				  all);
+	KUNIT_ASSERT_EQ(test, ret, SMALL_PAGES);
+	memcpy(pages, all, sizeof(pages));
+	for (i = 0; i < SMALL_PAGES; i++) {
+		set_page_dirty_lock(all[i]);
+		if (clean & BIT(i))
+			ClearPageDirty(all[i]);
+	}
+
+	left = unpin_if_dirty(pages, SMALL_PAGES);
+	KUNIT_ASSERT_EQ(test, left, hweight_long(clean));
+	for (i = 0; i < SMALL_PAGES; i++) {
+		KUNIT_EXPECT_EQ(test, kunit_page_pins(all[i]),
+				!!(clean & BIT(i)));
+		if (clean & BIT(i))
+			KUNIT_EXPECT_PTR_EQ(test, pages[nr++], all[i]);
+	}
+
+	unpin_user_pages_dirty_lock(pages, left, true);
+	for (i = 0; i < SMALL_PAGES; i++) {
+		KUNIT_EXPECT_TRUE(test, PageDirty(all[i]));
+		KUNIT_EXPECT_EQ(test, kunit_page_pins(all[i]), 0);
+	}
+}
+
+static void if_dirty_small(struct kunit *test)
+{
+	static const unsigned long clean[] = { 0x00, 0xff, 0x01, 0x80, 0x32 };
+	char __user *buf = kunit_user_map_pages(test, SMALL_PAGES);
+	struct pin_page p;
+	int i;
+
+	pin_page_init(test, &p, buf);
+	for (i = 0; i < ARRAY_SIZE(clean); i++)
+		check_if_dirty(test, buf, clean[i]);
+	expect_pins(test, &p, 0, ARRAY_SIZE(clean) * SMALL_PAGES);
+}
+
+/* There is one flag for all pages of a folio: all go, or none. */
+static void if_dirty_large(struct kunit *test)
+{
+	struct page *pages[SMALL_PAGES];
+	struct pin_page p;
+	int ret;
+
+	pin_page_large(test, &p);
+	ret = pin_user_pages_fast((unsigned long)p.addr, SMALL_PAGES,
+				  FOLL_WRITE, pages);
+	KUNIT_ASSERT_EQ(test, ret, SMALL_PAGES);
+	folio_clear_dirty(p.folio);
+	KUNIT_EXPECT_EQ(test, unpin_if_dirty(pages, SMALL_PAGES), SMALL_PAGES);
+	expect_pins(test, &p, SMALL_PAGES, SMALL_PAGES);
+	KUNIT_EXPECT_PTR_EQ(test, pages[0], p.page);
+
+	set_page_dirty_lock(p.page);
+	KUNIT_EXPECT_EQ(test, unpin_if_dirty(pages, SMALL_PAGES), 0);
+	expect_pins(test, &p, 0, SMALL_PAGES);
+}
+
 /* Add references, so that @pins more pins bring the page just to the limit. */
 static int leave_room(const struct pin_page *p, int pins)
 {
@@ -535,6 +617,8 @@ static struct kunit_case pin_cases[] = {
 	KUNIT_CASE(unpin_folio_hugetlb),
 	KUNIT_CASE(unpin_folio_range),
 	KUNIT_CASE(unpin_folio_last),
+	KUNIT_CASE(if_dirty_small),
+	KUNIT_CASE(if_dirty_large),
 	KUNIT_CASE(refuse_fast_small),
 	KUNIT_CASE(refuse_fast_large),
 	KUNIT_CASE(refuse_fast_hugetlb),

@@ -23,6 +23,7 @@ struct kunit_pins kunit_read_pins(void);
 /* For the .init and .exit of a suite; between them test->priv is taken. */
 int kunit_user_mem_init(struct kunit *test);
 void kunit_user_mem_exit(struct kunit *test);
+void kunit_user_mem_warned(struct kunit *test);
 
 char __user *kunit_user_map(struct kunit *test, size_t size, int prot,
 			    int flags);

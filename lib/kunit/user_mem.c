@@ -127,6 +127,20 @@ int kunit_user_mem_init(struct kunit *test)
 }
 
 /**
+ * kunit_user_mem_warned() - the test has made the kernel warn, as it should
+ * @test: the test
+ *
+ * For a test of a check that warns: without this, kunit_user_mem_exit() fails
+ * it, if that warning is the first one since the kernel started.
+ */
+void kunit_user_mem_warned(struct kunit *test)
+{
+	struct kunit_user_mem *mem = test->priv;
+
+	mem->warned = test_taint(TAINT_WARN);
+}
+
+/**
  * kunit_user_mem_exit() - check that a test left no pin behind
  * @test: the test
  *

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fuse-file DEVICE DIRECTORY: a file system with one file, named "file", which
- * has the first 8 MiB of a block device. It is read and written past the page
- * cache, so that a request waits for as long as the device is held.
+ * fuse-file DEVICE DIRECTORY [direct]: a file system with one file, named "file",
+ * which has the first 8 MiB of a block device. It is read and written past the
+ * page cache, so that a request waits for as long as the device is held. If
+ * "direct", the kernel does not cache the file either, O_DIRECT or not.
  */
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 35
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,7 @@
 #define VALID_SECONDS	1e9
 
 static int disk;
+static bool direct;
 
 static void fill_stat(fuse_ino_t inode, struct stat *st)
 {
@@ -83,49 +87,91 @@ static void file_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *st,
 static void file_open(fuse_req_t req, fuse_ino_t inode,
 		      struct fuse_file_info *info)
 {
+	info->direct_io = direct;
 	if (inode == FILE_INODE)
 		fuse_reply_open(req, info);
 	else
 		fuse_reply_err(req, EISDIR);
 }
 
+/* How far into its first block a request begins; it can be for any bytes. */
+static size_t lead_of(off_t pos)
+{
+	return pos % ALIGNMENT;
+}
+
+/* The size of all blocks that it touches */
+static size_t blocks_of(size_t size, off_t pos)
+{
+	return (lead_of(pos) + size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static bool load(void *blocks, size_t size, off_t pos)
+{
+	size = blocks_of(size, pos);
+	return pread(disk, blocks, size, pos - lead_of(pos)) == (ssize_t)size;
+}
+
+static bool store(const void *blocks, size_t size, off_t pos)
+{
+	size = blocks_of(size, pos);
+	return pwrite(disk, blocks, size, pos - lead_of(pos)) == (ssize_t)size;
+}
+
 static void file_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t pos,
 		      struct fuse_file_info *info)
 {
-	size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	void *data = aligned_alloc(ALIGNMENT, aligned);
-	ssize_t got;
+	char *blocks = aligned_alloc(ALIGNMENT, blocks_of(size, pos));
 
 	(void)inode;
 	(void)info;
 	if (pos + size > FILE_SIZE)
 		size = pos < FILE_SIZE ? FILE_SIZE - pos : 0;
-	got = data ? pread(disk, data, size, pos) : -1;
-	if (got < 0)
-		fuse_reply_err(req, EIO);
+	if (blocks && load(blocks, size, pos))
+		fuse_reply_buf(req, blocks + lead_of(pos), size);
 	else
-		fuse_reply_buf(req, data, got);
-	free(data);
+		fuse_reply_err(req, EIO);
+	free(blocks);
+}
+
+/* One at a time: two requests can have their ends in the same block. */
+static bool write_partly(char *blocks, const char *from, size_t size, off_t pos)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	bool done = false;
+
+	pthread_mutex_lock(&lock);
+	if (load(blocks, size, pos)) {
+		memcpy(blocks + lead_of(pos), from, size);
+		done = store(blocks, size, pos);
+	}
+	pthread_mutex_unlock(&lock);
+	return done;
+}
+
+static bool write_whole(char *blocks, const char *from, size_t size, off_t pos)
+{
+	memcpy(blocks, from, size);
+	return store(blocks, size, pos);
 }
 
 static void file_write(fuse_req_t req, fuse_ino_t inode, const char *from,
 		       size_t size, off_t pos, struct fuse_file_info *info)
 {
-	size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	void *data = aligned_alloc(ALIGNMENT, aligned);
-	ssize_t done = -1;
+	size_t whole = blocks_of(size, pos);
+	char *blocks = aligned_alloc(ALIGNMENT, whole);
+	bool done = false;
 
 	(void)inode;
 	(void)info;
-	if (data && pos + size <= FILE_SIZE) {
-		memcpy(data, from, size);
-		done = pwrite(disk, data, size, pos);
-	}
-	if (done < 0)
-		fuse_reply_err(req, EIO);
+	if (blocks && pos + size <= FILE_SIZE)
+		done = size == whole ? write_whole(blocks, from, size, pos) :
+				       write_partly(blocks, from, size, pos);
+	if (done)
+		fuse_reply_write(req, size);
 	else
-		fuse_reply_write(req, done);
-	free(data);
+		fuse_reply_err(req, EIO);
+	free(blocks);
 }
 
 static void file_fsync(fuse_req_t req, fuse_ino_t inode, int datasync,
@@ -155,8 +201,9 @@ int main(int argc, char **argv)
 	struct fuse_session *session;
 	int ret;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: fuse-file DEVICE DIRECTORY\n");
+	direct = argc == 4 && !strcmp(argv[3], "direct");
+	if (argc != 3 + direct) {
+		fprintf(stderr, "usage: fuse-file DEVICE DIRECTORY [direct]\n");
 		return 2;
 	}
 	disk = open(argv[1], O_RDWR | O_DIRECT);

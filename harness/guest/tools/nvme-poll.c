@@ -69,17 +69,23 @@ static bool ring_submit(struct ring *ring, int fd,
 	return syscall(SYS_io_uring_enter, ring->fd, 1, 0, 0, NULL, 0) == 1;
 }
 
-/* What the command returned: nothing, an error, or a status of the device's */
+/*
+ * What the command returned: nothing, an error, or a status of the device's. The
+ * kernel stops polling before that if another task is to run.
+ */
 static int ring_wait(struct ring *ring)
 {
 	struct io_uring_params *p = &ring->params;
 	unsigned int *head = (void *)(ring->base + p->cq_off.head);
+	unsigned int *tail = (void *)(ring->base + p->cq_off.tail);
 	unsigned int mask = *(unsigned int *)(ring->base + p->cq_off.ring_mask);
 	struct io_uring_cqe *cqe;
 
-	if (syscall(SYS_io_uring_enter, ring->fd, 0, 1, IORING_ENTER_GETEVENTS,
-		    NULL, 0) < 0)
-		return -1;
+	while (*head == __atomic_load_n(tail, __ATOMIC_ACQUIRE)) {
+		if (syscall(SYS_io_uring_enter, ring->fd, 0, 1,
+			    IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+			return -1;
+	}
 	/* Each takes the room of two. */
 	cqe = (struct io_uring_cqe *)(ring->base + p->cq_off.cqes) +
 	      2 * (*head & mask);

@@ -237,13 +237,16 @@ bool dio_run_prefill(struct dio_run *run, size_t len, off_t pos,
 {
 	int fd = open(dio_target_path(run->target), O_RDWR);
 	unsigned char *data = malloc(len);
+	ssize_t done;
 	bool good;
 
 	if (data)
 		memset(data, byte, len);
-	good = dio_expect(data && fd >= 0 &&
-			  pwrite(fd, data, len, pos) == (ssize_t)len &&
-			  !fsync(fd), "prefill: %s", strerror(errno));
+	done = data ? pwrite(fd, data, len, pos) : -1;
+	good = dio_expect(done < 0 || done == (ssize_t)len,
+			  "prefill: result %zd", done) &&
+	       dio_expect(done > 0 && !fsync(fd), "prefill: %s",
+			  strerror(errno));
 	if (good)
 		dio_forget(fd, pos, len);
 	free(data);

@@ -65,6 +65,7 @@ bool dio_fork_shares(const void *addr, size_t len);
 
 /* dio_dev.c: the device that can be held */
 void dio_dev_set_backing(const char *path);
+void dio_dev_set_cached(const char *path);
 int dio_dev_create(void);
 void dio_dev_destroy(void);
 const char *dio_dev_path(void);
@@ -110,6 +111,8 @@ struct dio_given {
 	char **command;		/* ends in NULL, as execvp() wants it */
 	size_t align;
 	bool buffered[2];	/* reads, writes: by way of the page cache */
+	bool holds;		/* I/O does not go to the device that is held */
+	bool waits;		/* who submits an asynchronous I/O waits for it */
 	unsigned int can;
 };
 

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,6 +46,7 @@ static char upper_path[64];
 static char lower_path[64];
 static int upper_minor;
 static const char *backing;
+static const char *cached;
 
 static void dm_init(struct dm_request *req, const char *name)
 {
@@ -133,6 +136,12 @@ void dio_dev_set_backing(const char *path)
 	backing = path;
 }
 
+/* What is above the device reads this file by way of the page cache. */
+void dio_dev_set_cached(const char *path)
+{
+	cached = path;
+}
+
 /* As many RAM disks as it takes, or the one device that was named. */
 static int lower_segments(struct segment *seg, unsigned long long *total)
 {
@@ -185,15 +194,77 @@ const char *dio_dev_path(void)
 	return upper_path;
 }
 
+/* How many pages of the page cache it has; negative if that cannot be told */
+static long cached_pages(int fd)
+{
+	unsigned char *resident;
+	long i, pages, nr = 0;
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!st.st_size)
+		return 0;
+	pages = (st.st_size + DIO_PAGE - 1) / DIO_PAGE;
+	resident = calloc(pages, 1);
+	map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (!resident || map == MAP_FAILED || mincore(map, st.st_size, resident))
+		nr = -errno;
+	else
+		for (i = 0; i < pages; i++)
+			nr += resident[i] & 1;
+	if (map != MAP_FAILED)
+		munmap(map, st.st_size);
+	free(resident);
+	return nr;
+}
+
+/* A server may have pages for a while after it has answered. */
+static int drop_cache(const char *path)
+{
+	double deadline = dio_now() + HELD_TIMEOUT;
+	int fd = open(path, O_RDONLY);
+	long nr = 1;
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (!ret && nr) {
+		ret = -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		nr = cached_pages(fd);
+		if (!ret && nr < 0)
+			ret = nr;
+		if (!ret && nr && dio_now() > deadline)
+			ret = -ETIMEDOUT;
+		if (!ret && nr)
+			dio_sleep_ms(1);
+	}
+	close(fd);
+	return ret;
+}
+
+/* A read has to arrive on the device, so nothing below the test may have it. */
 int dio_dev_hold(void)
 {
+	int ret = 0;
+
 	sync();
+	if (cached)
+		ret = drop_cache(cached);
+	if (ret)
+		return ret;
+	if (dio_given.holds)
+		return dio_given_step("hold");
 	return dm_simple(DM_DEV_SUSPEND, LOWER, DM_SUSPEND_FLAG |
 			 DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG);
 }
 
+/* It may not be held at all. */
 int dio_dev_release(void)
 {
+	if (dio_given.holds)
+		return dio_given_step("resume");
 	return dm_simple(DM_DEV_SUSPEND, LOWER, 0);
 }
 
@@ -255,8 +326,11 @@ static bool others_sleep(void)
 int dio_dev_wait_held(bool write)
 {
 	double deadline = dio_now() + HELD_TIMEOUT;
+	bool given = dio_given.holds;
 
-	while (!in_flight(write) || !others_sleep()) {
+	if (given && dio_given_step("arrive"))
+		return -ETIMEDOUT;
+	while (!(given || in_flight(write)) || !others_sleep()) {
 		if (dio_now() > deadline)
 			return -ETIMEDOUT;
 		dio_sleep_ms(1);

@@ -18,11 +18,17 @@
  *	-d DEVICE	what it stands on, in place of RAM disks
  *	-f		there is that file and no other can be made
  *	-g		direct writes behind the end of a file are refused
+ *	-h		what serves it does not stand on the device: the command holds
+ *			what comes by "hold", returns from "arrive" when something has
+ *			come, and lets it go by "resume", held or not
  *	-m		it takes memory that what is below cannot
+ *	-n FILE		of a network file system, whose server reads FILE by way of
+ *			the page cache: that is dropped before I/O is held
  *	-o GROUP	only these cases
- *	-q		a direct write waits for the one before it
+ *	-q		a direct write can have to wait for those in flight
  *	-r		read-only; the file must be there and hold the pattern
  *	-s		the file is written sequentially, and there is no other
+ *	-w		who submits an asynchronous I/O waits for it
  *	-x GROUP	leave these cases out
  *
  *	dio_fs -p FILE
@@ -42,8 +48,8 @@
 
 #define MAX_EXCLUDED	16
 #define USAGE \
-	"usage: dio_fs [-a BYTES] [-b read|write]... [-d DEVICE] [-c|-f|-r|-s] [-gmq]\n" \
-	"              [-o GROUP] [-x GROUP]... NAME COMMAND...\n" \
+	"usage: dio_fs [-a BYTES] [-b read|write]... [-d DEVICE] [-c|-f|-r|-s] [-ghmqw]\n" \
+	"              [-n FILE] [-o GROUP] [-x GROUP]... NAME COMMAND...\n" \
 	"       dio_fs -p FILE\n"
 
 static const char *only;
@@ -80,6 +86,13 @@ static void buffer_writes(void)
 	dio_given.can &= ~(DIO_CAN_WAIT | DIO_CAN_QUEUE);
 }
 
+/* Each in a thread of its own, which is too much where many are in flight. */
+static void wait_for_async(void)
+{
+	dio_given.waits = true;
+	dio_given.can &= ~DIO_CAN_QUEUE;
+}
+
 static int write_pattern(const char *path)
 {
 	unsigned char *data = malloc(DIO_REGION);
@@ -95,7 +108,7 @@ static void parse(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+a:b:cd:fgmo:p:qrsx:")) != -1) {
+	while ((option = getopt(argc, argv, "+a:b:cd:fghmn:o:p:qrswx:")) != -1) {
 		if (option == 'a')
 			dio_given.align = atol(optarg);
 		else if (option == 'b' && !strcmp(optarg, "read"))
@@ -104,6 +117,8 @@ static void parse(int argc, char **argv)
 			buffer_writes();
 		else if (option == 'm')
 			dio_given.can &= ~DIO_CAN_JUDGE;
+		else if (option == 'n')
+			dio_dev_set_cached(optarg);
 		else if (option == 'o' && group_exists(optarg))
 			only = optarg;
 		else if (option == 'p')
@@ -116,6 +131,8 @@ static void parse(int argc, char **argv)
 			dio_given.can &= ~DIO_CAN_CREATE;
 		else if (option == 'g')
 			dio_given.can &= ~DIO_CAN_GAP;
+		else if (option == 'h')
+			dio_given.holds = true;
 		else if (option == 'q')
 			dio_given.can &= ~DIO_CAN_QUEUE;
 		else if (option == 'r')
@@ -123,6 +140,8 @@ static void parse(int argc, char **argv)
 		else if (option == 's')
 			dio_given.can = DIO_CAN_READ | DIO_CAN_APPEND |
 					DIO_CAN_JUDGE;
+		else if (option == 'w')
+			wait_for_async();
 		else if (option == 'x')
 			exclude(optarg);
 		else

@@ -20,6 +20,7 @@
 
 struct dio_sync {
 	pthread_t thread;
+	struct dio_req req;	/* of the thread's own */
 	ssize_t ret;
 };
 
@@ -115,11 +116,13 @@ ssize_t dio_sync_io(struct dio_req *req)
 	return ret < 0 ? -errno : ret;
 }
 
+static ssize_t thread_io(struct dio_req *req);
+
 static void *sync_thread(void *arg)
 {
-	struct dio_req *req = arg;
+	struct dio_sync *sync = arg;
 
-	req->sync->ret = dio_sync_io(req);
+	sync->ret = thread_io(&sync->req);
 	return NULL;
 }
 
@@ -130,7 +133,8 @@ static int sync_start(struct dio_req *req)
 	req->sync = calloc(1, sizeof(*req->sync));
 	if (!req->sync)
 		return -ENOMEM;
-	ret = pthread_create(&req->sync->thread, NULL, sync_thread, req);
+	req->sync->req = *req;
+	ret = pthread_create(&req->sync->thread, NULL, sync_thread, req->sync);
 	if (ret)
 		free(req->sync);
 	return -ret;
@@ -226,14 +230,27 @@ const char *dio_method_name(enum dio_method method, bool write)
 	return methods[method].name[write];
 }
 
+/* From start to finish, in a thread */
+static ssize_t thread_io(struct dio_req *req)
+{
+	ssize_t ret;
+
+	if (methods[req->method].start == sync_start)
+		return dio_sync_io(req);
+	ret = methods[req->method].start(req);
+	return ret ? ret : methods[req->method].finish(req);
+}
+
 int dio_start(struct dio_req *req)
 {
-	return methods[req->method].start(req);
+	return dio_given.waits ? sync_start(req) :
+				 methods[req->method].start(req);
 }
 
 ssize_t dio_finish(struct dio_req *req)
 {
-	return methods[req->method].finish(req);
+	return dio_given.waits ? sync_finish(req) :
+				 methods[req->method].finish(req);
 }
 
 /*

@@ -289,12 +289,15 @@ static ssize_t append_all(int fd, void *data)
 	return ret ? ret : dio_finish(&req);
 }
 
-/* Is any page of the range in the page cache? Yes, if that cannot be told. */
+/*
+ * Is any page of the range in the page cache? Yes, if that cannot be told. The
+ * mapping is private, as some files can be mapped in no other way.
+ */
 bool dio_is_cached(int fd, off_t pos, size_t len)
 {
 	size_t i, pages = (len + DIO_PAGE - 1) / DIO_PAGE;
 	unsigned char *in = calloc(pages, 1);
-	void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, pos);
+	void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, pos);
 	bool cached;
 
 	cached = !in || map == MAP_FAILED || mincore(map, len, in);
