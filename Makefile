@@ -26,6 +26,9 @@ testable := $(if $(KERNEL_SRC)$(package),tree,deps)
 # The steps share one build directory: make's -j must not run two at once.
 .NOTPARALLEL:
 
+# Some of the tools for file systems bring servers along, and a lot of packages.
+run build boot kunit selftest check: export NO_FS_TOOLS := y
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
 	@echo

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Install the Debian packages that the harness needs and that are missing.
-# Without arguments all of them; with arguments just those packages.
+# Without arguments all of them, or, with NO_FS_TOOLS set, all but the tools for
+# file systems; with arguments just those packages.
 # It must run where only git and make are installed.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -21,8 +22,9 @@ packages=(
 	# kernel modules
 	kmod
 )
-# the file systems' tools
-mapfile -t -O "${#packages[@]}" packages < <(fs_words PACKAGES)
+if [[ -z ${NO_FS_TOOLS:-} ]]; then
+	mapfile -t -O "${#packages[@]}" packages < <(fs_words PACKAGES)
+fi
 
 if [[ -z $KERNEL_SRC && $SOURCE_PACKAGE ]]; then
 	packages+=("$SOURCE_PACKAGE")
