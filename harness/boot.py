@@ -52,8 +52,9 @@ POLL_SECONDS = 0.2
 NVME_BYTES = 256 << 20
 VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 VIRTIOFSD_THREADS = 64
+MEMORY = "2G"
 # All of the guest's memory, where virtiofsd can reach it.
-SHARED_MEMORY = ["-object", "memory-backend-memfd,id=memory,size=2G,share=on",
+SHARED_MEMORY = ["-object", f"memory-backend-memfd,id=memory,size={MEMORY},share=on",
                  "-machine", "memory-backend=memory"]
 
 
@@ -127,7 +128,7 @@ def machine(kernel: pathlib.Path, accel: str, append: str,
     """QEMU's command line, without where input and output go."""
     cpu = "host" if accel == "kvm" else "qemu64"
     options = "kvm" if accel == "kvm" else "tcg,thread=multi"
-    return [QEMU, "-accel", options, "-cpu", cpu, "-smp", "2", "-m", "2G",
+    return [QEMU, "-accel", options, "-cpu", cpu, "-smp", "2", "-m", MEMORY,
             "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", str(initramfs),
             "-append", f"{COMMAND_LINE} {append}".rstrip()]

@@ -117,7 +117,7 @@ touched()
 {
 	git -C "$linux" show --format= --name-only --diff-filter=AM "$@" |
 		grep -E '^(block|crypto|drivers|fs|init|io_uring|ipc|kernel|lib|mm|net|security|virt|arch/x86)/.*\.c$' |
-		grep -vxE 'drivers/(virt/fsl_hypervisor|vfio/vfio_iommu_spapr_tce|video/fbdev/pvr2fb)\.c' |
+		grep -vxF "${ELSEWHERE//:/$'\n'}" |
 		sort -u || true
 }
 

@@ -256,18 +256,25 @@ static void unpin_folio_hugetlb(struct kunit *test)
 	with_page(test, pin_page_hugetlb, check_unpin_folio);
 }
 
-/* A range of pages of one folio, pinned page by page. */
+/* SMALL_PAGES pages of one folio, pinned page by page. */
+static void pin_range_large(struct kunit *test, struct pin_page *p,
+			    struct page **pages)
+{
+	int ret;
+
+	pin_page_large(test, p);
+	ret = pin_user_pages_fast((unsigned long)p->addr, SMALL_PAGES,
+				  FOLL_WRITE, pages);
+	KUNIT_ASSERT_EQ(test, ret, SMALL_PAGES);
+	expect_pins(test, p, SMALL_PAGES, SMALL_PAGES);
+}
+
 static void unpin_folio_range(struct kunit *test)
 {
 	struct page *pages[SMALL_PAGES];
 	struct pin_page p;
-	int ret;
 
-	pin_page_large(test, &p);
-	ret = pin_user_pages_fast((unsigned long)p.addr, SMALL_PAGES,
-				  FOLL_WRITE, pages);
-	KUNIT_ASSERT_EQ(test, ret, SMALL_PAGES);
-	expect_pins(test, &p, SMALL_PAGES, SMALL_PAGES);
+	pin_range_large(test, &p, pages);
 	unpin_user_folio(p.folio, SMALL_PAGES);
 	expect_pins(test, &p, 0, SMALL_PAGES);
 }
@@ -355,12 +362,8 @@ static void if_dirty_large(struct kunit *test)
 {
 	struct page *pages[SMALL_PAGES];
 	struct pin_page p;
-	int ret;
 
-	pin_page_large(test, &p);
-	ret = pin_user_pages_fast((unsigned long)p.addr, SMALL_PAGES,
-				  FOLL_WRITE, pages);
-	KUNIT_ASSERT_EQ(test, ret, SMALL_PAGES);
+	pin_range_large(test, &p, pages);
 	folio_clear_dirty(p.folio);
 	KUNIT_EXPECT_EQ(test, unpin_if_dirty(pages, SMALL_PAGES), SMALL_PAGES);
 	expect_pins(test, &p, SMALL_PAGES, SMALL_PAGES);

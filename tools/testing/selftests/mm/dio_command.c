@@ -88,7 +88,7 @@ static void run_steps(int fd)
  */
 static int start_runner(void)
 {
-	int ends[2];
+	int ends[2], ret;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
@@ -99,9 +99,13 @@ static int start_runner(void)
 		close(ends[0]);
 		run_steps(ends[1]);
 	}
+	ret = pid < 0 ? -errno : 0;
 	close(ends[1]);
-	runner = ends[0];
-	return pid < 0 ? -errno : 0;
+	if (ret)
+		close(ends[0]);
+	else
+		runner = ends[0];
+	return ret;
 }
 
 /* Runs the command with the name of the step, the device and the directory. */
@@ -114,7 +118,7 @@ int dio_given_step(const char *step)
 	if (ret)
 		return ret;
 	fflush(stdout);
-	if (write(runner, step, strlen(step)) < 0 ||
+	if (send(runner, step, strlen(step), MSG_NOSIGNAL) < 0 ||
 	    read(runner, &status, sizeof(status)) != sizeof(status))
 		return -EIO;
 	return dio_expect(!status, "%s: status %#x", step, status) ? 0 : -EIO;

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -194,51 +192,24 @@ const char *dio_dev_path(void)
 	return upper_path;
 }
 
-/* How many pages of the page cache it has; negative if that cannot be told */
-static long cached_pages(int fd)
-{
-	unsigned char *resident;
-	long i, pages, nr = 0;
-	struct stat st;
-	void *map;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (!st.st_size)
-		return 0;
-	pages = (st.st_size + DIO_PAGE - 1) / DIO_PAGE;
-	resident = calloc(pages, 1);
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (!resident || map == MAP_FAILED || mincore(map, st.st_size, resident))
-		nr = -errno;
-	else
-		for (i = 0; i < pages; i++)
-			nr += resident[i] & 1;
-	if (map != MAP_FAILED)
-		munmap(map, st.st_size);
-	free(resident);
-	return nr;
-}
-
 /* A server may have pages for a while after it has answered. */
 static int drop_cache(const char *path)
 {
 	double deadline = dio_now() + HELD_TIMEOUT;
 	int fd = open(path, O_RDONLY);
-	long nr = 1;
 	int ret = 0;
+	off_t size;
 
 	if (fd < 0)
 		return -errno;
-	while (!ret && nr) {
-		ret = -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-		nr = cached_pages(fd);
-		if (!ret && nr < 0)
-			ret = nr;
-		if (!ret && nr && dio_now() > deadline)
+	size = lseek(fd, 0, SEEK_END);
+	if (size < 0)
+		ret = -errno;
+	while (!ret && size && dio_is_cached(fd, 0, size)) {
+		if (dio_now() > deadline)
 			ret = -ETIMEDOUT;
-		if (!ret && nr)
-			dio_sleep_ms(1);
+		else
+			dio_forget(fd, 0, size);
 	}
 	close(fd);
 	return ret;
